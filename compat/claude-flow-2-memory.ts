@@ -1,0 +1,149 @@
+import { z } from 'zod';
+import { InvalidInputError } from '../src/errors.ts';
+import { defineLegacy } from '../src/legacy/row.ts';
+import type { LegacyCall, LegacyRow } from '../src/legacy/row.ts';
+import { sameArgument } from '../src/legacy/same-argument.ts';
+import {
+  memoryDeleteOutput,
+  memoryGetOutput,
+  memoryListOutput,
+  memorySearchOutput,
+  memoryStoreOutput,
+} from '../src/tools/memory.ts';
+
+const FAMILY = 'claude-flow 2.7';
+const STORAGE = { storage_type: 'libsql' } as const;
+
+const usageArgs = z.object({
+  action: z.enum(['store', 'retrieve', 'list', 'delete', 'search']),
+  key: z.string().optional(),
+  value: z.unknown().optional().describe('to store, or to search for'),
+  namespace: z.string().default('default'),
+  ttl: z.number().positive().optional().describe('seconds'),
+  pattern: z.string().optional(),
+  query: z.string().optional(),
+  limit: z.number().optional(),
+  offset: z.number().optional(),
+});
+type UsageArgs = z.output<typeof usageArgs>;
+
+function refused({ action }: UsageArgs, parameter: string, expected: string, came: unknown): InvalidInputError {
+  const got = came === undefined ? 'nothing' : typeof came;
+  return new InvalidInputError(`memory_usage: ${parameter}: expected ${expected} for action ${action}, got ${got}`, {
+    hint: `Correct ${parameter}; nothing was changed.`,
+    details: { parameter },
+  });
+}
+
+function keyOf(args: UsageArgs): string {
+  if (args.key === undefined) throw refused(args, 'key', 'text', undefined);
+  return args.key;
+}
+
+const store = (args: UsageArgs): LegacyCall => {
+  if (args.value === undefined) throw refused(args, 'value', 'text or any JSON', undefined);
+  return {
+    tool: 'memory_store',
+    input: { key: keyOf(args), value: args.value, namespace: args.namespace, ttlSeconds: args.ttl },
+    body: (output, timestamp) => {
+      const { key, namespace, bytes, id } = memoryStoreOutput.parse(output);
+      return { success: true, action: 'store', key, namespace, stored: true, size: bytes, id, ...STORAGE, timestamp };
+    },
+  };
+};
+
+const retrieve = (args: UsageArgs): LegacyCall => {
+  const name = { key: keyOf(args), namespace: args.namespace };
+  const body = (value: unknown, found: boolean, timestamp: string) => ({
+    success: true,
+    action: 'retrieve',
+    key: name.key,
+    value,
+    found,
+    namespace: name.namespace,
+    ...STORAGE,
+    timestamp,
+  });
+  return {
+    tool: 'memory_get',
+    input: name,
+    body: (output, timestamp) => body(memoryGetOutput.parse(output).value, true, timestamp),
+    // In 2.7 looking for what is not there is no failure.
+    recover: ({ code }, timestamp) => (code === 'not_found' ? body(null, false, timestamp) : undefined),
+  };
+};
+
+const list = ({ namespace, limit = 100, offset }: UsageArgs): LegacyCall => ({
+  tool: 'memory_list',
+  input: { namespace, limit, offset, values: true },
+  body: (output, timestamp) => {
+    const { entries, total } = memoryListOutput.parse(output);
+    const shown = entries.map(({ preview: _preview, bytes, ...entry }) => ({ ...entry, size: bytes }));
+    return { success: true, action: 'list', namespace, entries: shown, count: shown.length, ...STORAGE, timestamp, total };
+  },
+});
+
+const remove = (args: UsageArgs): LegacyCall => ({
+  tool: 'memory_delete',
+  input: { key: keyOf(args), namespace: args.namespace },
+  body: (output, timestamp) => {
+    const { key, namespace, deleted } = memoryDeleteOutput.parse(output);
+    return { success: true, action: 'delete', key, namespace, deleted, ...STORAGE, timestamp };
+  },
+});
+
+const search = (args: UsageArgs): LegacyCall => {
+  const { namespace, limit = 50, offset } = args;
+  // 2.7 looks for `value`; `pattern` and `query` are what memory_search calls the same.
+  const pattern = args.pattern ?? args.query ?? args.value;
+  if (typeof pattern !== 'string' || pattern.trim() === '')
+    throw refused(args, 'pattern', 'text to look for, not blank', pattern);
+  return {
+    tool: 'memory_search',
+    input: { query: pattern, namespace, limit, offset, values: true },
+    body: (output, timestamp) => {
+      const { query, results, total } = memorySearchOutput.parse(output);
+      return {
+        success: true,
+        action: 'search',
+        pattern: query,
+        namespace,
+        results,
+        count: results.length,
+        ...STORAGE,
+        timestamp,
+        total,
+      };
+    },
+  };
+};
+
+const ACTIONS = { store, retrieve, list, delete: remove, search } as const;
+
+const memoryUsage = defineLegacy({
+  name: 'memory_usage',
+  family: FAMILY,
+  description: 'claude-flow: memory',
+  tools: ['memory_store', 'memory_get', 'memory_list', 'memory_delete', 'memory_search'],
+  args: usageArgs,
+  plan: (args) => ACTIONS[args.action](args),
+});
+
+const memorySearch = defineLegacy({
+  name: 'memory_search',
+  family: FAMILY,
+  description: 'claude-flow: search memory.',
+  tools: ['memory_search'],
+  args: z.looseObject({}),
+  plan: (args) => ({
+    tool: 'memory_search',
+    input: sameArgument(args, 'query', 'pattern'),
+    body: (output, timestamp) => {
+      const { query, namespace, results, total } = memorySearchOutput.parse(output);
+      return { success: true, pattern: query, namespace, results, count: results.length, timestamp, total };
+    },
+  }),
+});
+
+/** Memory names of claude-flow 2.7. */
+export const CLAUDE_FLOW_2_MEMORY: readonly LegacyRow[] = [memoryUsage, memorySearch];

@@ -1,0 +1,117 @@
+import type { Ballot, Vote } from '../ballot.ts';
+import type { ChangeSet } from '../changes.ts';
+import { SkillflowError, toSkillflowError } from '../errors.ts';
+import type { Finding, Note } from '../finding.ts';
+import type { AskRequest, AskResult, Provider, StepOutput } from './provider.ts';
+
+/** What the local provider needs of the analyzers; `analysis/` has it. */
+export interface LocalAnalysis extends AsyncDisposable {
+  /** Names of all capabilities that can analyze or examine. */
+  capabilities(): readonly string[];
+  analyze(
+    capability: string,
+    changes: ChangeSet,
+    options: { readonly signal: AbortSignal; readonly onProgress?: (done: number) => void },
+  ): Promise<{
+    readonly findings: readonly Finding[];
+    readonly notes: readonly Note[];
+    readonly stats: Readonly<Record<string, number>>;
+  }>;
+  examine(
+    capability: string,
+    findings: readonly Finding[],
+    changes: ChangeSet,
+    options: { readonly signal: AbortSignal },
+  ): Promise<readonly { readonly findingId: string; readonly vote: Vote; readonly reason: string }[]>;
+}
+
+const EMPTY: StepOutput = { findings: [], ballots: [], notes: [], stats: {} };
+
+function unionOf(findings: readonly Finding[]): readonly Finding[] {
+  return [...new Map(findings.map((finding) => [finding.id, finding])).values()];
+}
+
+/** One ballot from the opinions that an agent's capabilities gave: against itself, it abstains. */
+function toBallot(voter: string, subject: string, opinions: readonly { readonly vote: Vote; readonly reason: string }[]): Ballot {
+  const confirm = opinions.find(({ vote }) => vote === 'confirm');
+  const reject = opinions.find(({ vote }) => vote === 'reject');
+  if (confirm !== undefined && reject !== undefined) {
+    return { subject, voter, vote: 'abstain', reason: `its own evidence disagrees: ${confirm.reason} But: ${reject.reason}` };
+  }
+  const opinion = confirm ?? reject;
+  if (opinion !== undefined) return { subject, voter, vote: opinion.vote, reason: opinion.reason };
+  return { subject, voter, vote: 'abstain', reason: opinions[0]?.reason ?? 'it has no evidence about this' };
+}
+
+/** Agents that think by deterministic analyzers: offline, no model, the same answer every time. */
+export function createLocalProvider(analysis: LocalAnalysis): Provider {
+  const work = async (request: AskRequest, capabilities: readonly string[]): Promise<StepOutput> => {
+    const findings: Finding[] = [];
+    const notes: Note[] = [];
+    const stats: Record<string, number> = {};
+    for (const [index, capability] of capabilities.entries()) {
+      const report = (done: number): void => request.onProgress?.((index + done) / capabilities.length, capability);
+      report(0);
+      const result = await analysis.analyze(capability, request.changes, { signal: request.signal, onProgress: report });
+      findings.push(...result.findings);
+      notes.push(...result.notes);
+      for (const [name, value] of Object.entries(result.stats)) stats[`${capability}.${name}`] = value;
+    }
+    return { findings: unionOf(findings), ballots: [], notes, stats };
+  };
+
+  const judge = async (request: AskRequest, capabilities: readonly string[]): Promise<StepOutput> => {
+    const subjects = unionOf(
+      request.sees.flatMap(({ agentId, output }) => (agentId === request.agent.id ? [] : output.findings)),
+    );
+    const opinions = new Map(subjects.map(({ id }): [string, { vote: Vote; reason: string }[]] => [id, []]));
+    for (const capability of capabilities) {
+      for (const { findingId, vote, reason } of await analysis.examine(capability, subjects, request.changes, {
+        signal: request.signal,
+      })) {
+        opinions.get(findingId)?.push({ vote, reason });
+      }
+    }
+    return { ...EMPTY, ballots: [...opinions].map(([subject, given]) => toBallot(request.agent.id, subject, given)) };
+  };
+
+  const merge = async (request: AskRequest, capabilities: readonly string[]): Promise<StepOutput> => {
+    const own = await work(request, capabilities);
+    const seen = request.sees.flatMap(({ output }) => output.findings);
+    return { ...own, findings: unionOf([...seen, ...own.findings]) };
+  };
+
+  const answer = async (request: AskRequest): Promise<AskResult> => {
+    const known = analysis.capabilities();
+    const able = request.agent.capabilities.filter((capability) => known.includes(capability));
+    const unable = request.agent.capabilities.filter((capability) => !known.includes(capability));
+    // Merging needs no capability of its own: it is a union of what the others found.
+    if (able.length === 0 && request.kind !== 'merge') {
+      const wants = unable.length > 0 ? unable.join(', ') : 'a capability';
+      return {
+        status: 'skipped',
+        code: 'no_provider',
+        reason: `${wants} needs a model provider, and this run uses the local analyzers only`,
+      };
+    }
+    const output = await { work, judge, merge }[request.kind](request, able);
+    if (unable.length === 0 || request.kind === 'judge') return { status: 'completed', output };
+    const note: Note = { code: 'no_provider', message: `${unable.join(', ')} needs a model provider and did not run` };
+    return { status: 'completed', output: { ...output, notes: [...output.notes, note] } };
+  };
+
+  return {
+    name: 'local',
+    ask: async (request) => {
+      try {
+        return await answer(request);
+      } catch (thrown) {
+        const error = toSkillflowError(thrown);
+        const reason =
+          error instanceof SkillflowError && error.hint !== undefined ? `${error.message}. ${error.hint}` : error.message;
+        return { status: 'failed', code: error.code, reason, retryable: error.retryable };
+      }
+    },
+    [Symbol.asyncDispose]: () => analysis[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,18 @@
+import type { Examiner, TreeAnalyzer } from './analyzer.ts';
+import { createClonesAnalyzer } from './clones.ts';
+import { createClonesExaminer } from './examine-clones.ts';
+import { createHotspotsExaminer } from './examine-hotspots.ts';
+import { createTestGapsExaminer } from './examine-test-gaps.ts';
+import { createHotspotsAnalyzer } from './hotspots.ts';
+import { createTestGapsAnalyzer } from './test-gaps.ts';
+import type { EachFile } from './tree-tools.ts';
+
+/** Every analyzer that looks at files together or at their history; one a capability. See also `fileAnalyzers`. */
+export function createTreeAnalyzers(each: EachFile): readonly TreeAnalyzer[] {
+  return [createClonesAnalyzer(each), createHotspotsAnalyzer(each), createTestGapsAnalyzer(each)];
+}
+
+/** Everyone who judges the findings of others; one a capability. */
+export function createExaminers(each: EachFile): readonly Examiner[] {
+  return [createClonesExaminer(), createHotspotsExaminer(each), createTestGapsExaminer(each)];
+}

@@ -1,0 +1,364 @@
+import type { SgNode } from '@ast-grep/napi';
+import { ANY_VALUE, firstHit, flowHit, FROM_CALLER, FROM_REQUEST, functionText, outsideHit, stringValue } from './checks.ts';
+import { isCatastrophic } from './regex-shape.ts';
+import type { Call, Hit, Scene, SecurityRule } from './rule.ts';
+
+const SQL_WORDS =
+  /\b(?:select\b[^]*\bfrom|insert\s+into|update\b[^]*\bset|delete\s+from|drop\s+(?:table|database)|create\s+(?:table|database)|alter\s+table|where|order\s+by|union\s+select|values\s*\(|set\s+\w+\s*=)/iu;
+
+/** Whether an expression is put together: +, %, format, f-string; names are looked up. */
+function isBuilt(node: SgNode, scene: Scene): boolean {
+  const known = scene.definition(node);
+  switch (known.kind()) {
+    case 'binary_operator':
+    case 'concatenated_string':
+      return true;
+    case 'string':
+      return known.children().some((child) => child.kind() === 'interpolation');
+    case 'call':
+      return (
+        /\.(?:format|join|replace|format_map)$/u.test(known.field('function')?.text().slice(-12) ?? '') ||
+        /^(?:sqlalchemy\.)?text$/u.test(scene.call(known)?.callee ?? '')
+      );
+    case 'identifier':
+      return true;
+    default:
+      return false;
+  }
+}
+
+function sqlHit(call: Call, scene: Scene): Hit | null {
+  const text = call.args[0] ?? call.option('sql') ?? call.option('query') ?? call.option('statement');
+  if (text === null || text === undefined || !isBuilt(text, scene)) return null;
+  const known = scene.definition(text);
+  const inner =
+    known.kind() === 'call' && /(?:^|\.)text$/u.test(scene.call(known)?.callee ?? '') ? scene.call(known)?.args[0] : known;
+  const hit = flowHit(scene, inner ?? known, ANY_VALUE);
+  if (hit === null || (inner !== undefined && !isBuilt(inner, scene))) return null;
+  if (known.kind() === 'identifier') {
+    const built = new RegExp(String.raw`\b${known.text()}\s*(?:\+=|=[^=\n]*(?:%|\+|\bf["']|\.format\())`, 'u').test(
+      functionText(call.node, scene),
+    );
+    return built && SQL_WORDS.test(functionText(call.node, scene)) ? hit : null;
+  }
+  return SQL_WORDS.test(known.text()) || hit.confidence === 'high' ? hit : null;
+}
+
+function responseHit(call: Call, scene: Scene): Hit | null {
+  const type = stringValue(scene, call.option('content_type') ?? call.option('mimetype') ?? call.option('media_type'));
+  if (type !== null && !/html|xml|svg/iu.test(type)) return null;
+  return flowHit(scene, call.args[0] ?? call.option('content') ?? call.option('body'), FROM_REQUEST);
+}
+
+/** Whether a return statement of a route gives back a value of the request as text. */
+function returnHit(node: SgNode, scene: Scene): Hit | null {
+  const fn = node.ancestors().find((a) => a.kind() === 'function_definition');
+  const around = fn?.parent();
+  if (
+    around?.kind() !== 'decorated_definition' ||
+    !/@[\w.]*\b(?:route|get|post)\(/u.test(around.text().slice(0, 300)) ||
+    !/flask|bottle|sanic|Flask/u.test(scene.text)
+  )
+    return null;
+  const [value] = node.namedChildren();
+  if (value === undefined) return null;
+  const known = scene.definition(value);
+  const kind = known.kind();
+  const isText =
+    kind === 'binary_operator' ||
+    kind === 'string' ||
+    (kind === 'call' && /\.(?:format|get|join|replace|strip|upper|lower)$/u.test(known.field('function')?.text() ?? '')) ||
+    kind === 'subscript';
+  return isText ? flowHit(scene, value, FROM_REQUEST) : null;
+}
+
+const SQL_CALL =
+  /(?:^|\.)(?:execute|executemany|executescript|raw|extra|RawSQL|exec_driver_sql|read_sql|read_sql_query|fetch|fetchrow|fetchval|fetch_all|fetch_one|mogrify|run_sql|callproc|from_statement)$/u;
+
+/** Rules on query languages, markup, logs and headers that are built from values. */
+export const pyInjectionRules: readonly SecurityRule[] = [
+  {
+    id: 'security/py-sql-injection',
+    severity: 'critical',
+    cwe: ['CWE-89'],
+    message: 'An SQL statement is built from a value that is not constant',
+    advice: 'Use placeholders and pass the values separately.',
+    keywords: [
+      'execute',
+      'raw(',
+      'RawSQL',
+      'extra(',
+      'read_sql',
+      'fetch',
+      'exec_driver_sql',
+      'run_sql',
+      'mogrify',
+      'from_statement',
+    ],
+    calls: { callee: SQL_CALL, check: (call, scene) => (call.name === 'extra' ? extraHit(call, scene) : sqlHit(call, scene)) },
+    bad: [
+      'def f(cur, n):\n    cur.execute("SELECT * FROM t WHERE a = \'%s\'" % n)\n',
+      'def f(cur, n):\n    cur.execute(f"DELETE FROM t WHERE a = {n}")\n',
+      'def f(cur, n):\n    q = "SELECT a FROM t WHERE b = " + n\n    cur.execute(q)\n',
+      'User.objects.raw("SELECT * FROM u WHERE n = {}".format(request.GET["n"]))\n',
+      'from sqlalchemy import text\ndef f(c, n):\n    c.execute(text(f"select 1 from t where a = {n}"))\n',
+    ],
+    good: [
+      'cur.execute("SELECT * FROM t WHERE a = %s", (n,))\n',
+      'T = "users"\ncur.execute("SELECT * FROM " + T)\n',
+      'def f(cur, q):\n    cur.execute(q)\n',
+      'def f(cur, n):\n    cur.execute("SELECT * FROM t WHERE a = %d" % int(n))\n',
+      'executor.execute(task)\n',
+    ],
+  },
+  {
+    id: 'security/py-sqlalchemy-text',
+    severity: 'high',
+    cwe: ['CWE-89'],
+    message: 'sqlalchemy.text is given a statement that is built from values',
+    advice: 'Use :name parameters with bindparams.',
+    keywords: ['sqlalchemy'],
+    calls: {
+      callee: /^sqlalchemy(?:\.sql)?(?:\.expression)?\.(?:text|literal_column)$|\.(?:filter|order_by|group_by|having|distinct)$/u,
+      check: (call, scene) => {
+        const [text] = call.args;
+        if (text === undefined) return null;
+        const known = scene.definition(text);
+        if (!isBuilt(text, scene) || known.kind() === 'identifier') return null;
+        if (
+          /^(?:filter|order_by|group_by|having|distinct)$/u.test(call.name) &&
+          known.kind() === 'call' &&
+          !/["']\.format\(/u.test(known.text())
+        )
+          return null;
+        return flowHit(scene, known, ANY_VALUE);
+      },
+    },
+    bad: [
+      'from sqlalchemy import text\ndef f(n):\n    return text("select a from b where c = " + n)\n',
+      'import sqlalchemy\ndef f(s, n):\n    s.query(U).filter("id={}".format(n))\n',
+    ],
+    good: [
+      'from sqlalchemy import text\ntext("select a from b where c = :c")\n',
+      'import sqlalchemy\ns.query(U).filter(U.id == n)\n',
+    ],
+  },
+  {
+    id: 'security/py-sql-string-request',
+    severity: 'high',
+    cwe: ['CWE-89'],
+    message: 'A text that looks like SQL is put together with a value of the request',
+    advice: 'Use placeholders and pass the values separately.',
+    yieldsTo: ['security/py-sql-injection', 'security/py-sqlalchemy-text'],
+    keywords: ['request', 'event[', 'input('],
+    nodes: {
+      kinds: ['binary_operator', 'string', 'call'],
+      check: (node, scene) => {
+        const kind = node.kind();
+        if (kind === 'binary_operator' && node.parent()?.kind() === 'binary_operator') return null;
+        const text = node.text();
+        if (
+          text.length > 2000 ||
+          !/["'](?:\s*)(?:select\s+.*\sfrom\s|insert\s+into\s|update\s+\S+\s+set\s|delete\s+from\s|drop\s+table|alter\s+table)/isu.test(
+            text,
+          )
+        )
+          return null;
+        if (kind === 'call' && !/^(?:f?["']{1,3}.*)\.format\(/su.test(text)) return null;
+        if (kind === 'string' && !/^[rR]?[fF]/u.test(text)) return null;
+        return flowHit(scene, node, FROM_REQUEST);
+      },
+    },
+    bad: [
+      'def v(request):\n    q = "SELECT a FROM b WHERE c = " + request.GET["c"]\n    run(q)\n',
+      'def v(request):\n    q = f"DELETE FROM b WHERE c = {request.POST[\'c\']}"\n',
+    ],
+    good: ['q = "SELECT a FROM b WHERE c = " + c\n', 'def v(request):\n    q = "Select a color from: " + request.GET["c"]\n'],
+  },
+  {
+    id: 'security/py-markup-unsafe',
+    severity: 'high',
+    cwe: ['CWE-79'],
+    message: 'A value that is not constant is marked as safe HTML',
+    advice: 'Use format_html, or escape the value.',
+    keywords: ['Markup', 'mark_safe', 'SafeString', 'format_html', 'SafeText', 'literal(', 'html_safe'],
+    calls: {
+      callee: /(?:^|\.)(?:Markup|mark_safe|SafeString|SafeText|literal)$|^django\.utils\.html\.format_html$|^format_html$/u,
+      check: (call, scene) => {
+        const [text] = call.args;
+        if (/literal$/u.test(call.name) && !/webhelpers/u.test(call.callee)) return null;
+        if (call.name === 'format_html')
+          return text !== undefined && text.kind() !== 'identifier' && isBuilt(text, scene)
+            ? flowHit(scene, text, ANY_VALUE)
+            : null;
+        return flowHit(scene, text, ANY_VALUE);
+      },
+    },
+    bad: [
+      'from markupsafe import Markup\ndef f(t):\n    return Markup(t)\n',
+      'from django.utils.safestring import mark_safe\nmark_safe("<b>%s</b>" % request.GET["a"])\n',
+      'from django.utils.html import format_html\ndef f(a):\n    return format_html("<b>" + a + "</b>")\n',
+    ],
+    good: [
+      'from markupsafe import Markup\nMarkup("<b>x</b>")\n',
+      'from django.utils.html import format_html\nformat_html("<b>{}</b>", a)\n',
+      'mark_safe(escape(t))\n',
+    ],
+  },
+  {
+    id: 'security/py-reflected-response',
+    severity: 'high',
+    cwe: ['CWE-79'],
+    message: 'A response repeats a value of the request as HTML',
+    advice: 'Render a template that escapes, or escape the value.',
+    keywords: ['HttpResponse', 'make_response', 'Response', 'return ', '.write('],
+    calls: {
+      callee:
+        /(?:^|\.)(?:HttpResponse|HttpResponseBadRequest|HttpResponseNotFound|HttpResponseForbidden|make_response|HTMLResponse|Response)$|^self\.(?:write|response\.write|response\.out\.write)$/u,
+      check: responseHit,
+    },
+    nodes: { kinds: ['return_statement'], check: returnHit },
+    bad: [
+      'def v(request):\n    return HttpResponse("hi " + request.GET["n"])\n',
+      'from flask import Flask, request\n@app.route("/")\ndef f():\n    return "<p>" + request.args.get("a") + "</p>"\n',
+      'from flask import make_response, request\ndef f():\n    return make_response(f"hi {request.args[\'a\']}")\n',
+    ],
+    good: [
+      'def v(request):\n    return HttpResponse("ok")\n',
+      'def v(request):\n    return HttpResponse(escape(request.GET["n"]))\n',
+      'def v(request):\n    return HttpResponse(json.dumps(request.GET), content_type="application/json")\n',
+      'from flask import Flask, request\n@app.route("/")\ndef f():\n    return render_template("a.html", a=request.args["a"])\n',
+    ],
+  },
+  {
+    id: 'security/py-html-request',
+    severity: 'medium',
+    cwe: ['CWE-79'],
+    message: 'HTML is put together with a value of the request',
+    advice: 'Use a template engine that escapes, or escape the value.',
+    yieldsTo: ['security/py-reflected-response', 'security/py-markup-unsafe', 'security/py-template-injection'],
+    keywords: ['request', 'event['],
+    nodes: {
+      kinds: ['binary_operator', 'string', 'call'],
+      check: (node, scene) => {
+        const kind = node.kind();
+        const text = node.text();
+        if (
+          text.length > 2000 ||
+          (kind === 'binary_operator' && node.parent()?.kind() === 'binary_operator') ||
+          !/["'][^"']*<\/?(?:[a-z][a-z0-9]*)[\s/>]/iu.test(text)
+        )
+          return null;
+        if (kind === 'call' && !/^f?["']{1,3}.*\.format\(/su.test(text)) return null;
+        if (kind === 'string' && !/^[rR]?[fF]/u.test(text)) return null;
+        return flowHit(scene, node, FROM_REQUEST);
+      },
+    },
+    bad: [
+      'def v(request):\n    h = "<p>" + request.GET["a"] + "</p>"\n    page(h)\n',
+      'def v(request):\n    h = f"<div>{request.POST.get(\'a\')}</div>"\n',
+    ],
+    good: ['h = "<p>" + name + "</p>"\n', 'def v(request):\n    h = "<p>%s</p>" % escape(request.GET["a"])\n'],
+  },
+  {
+    id: 'security/py-ldap-xpath-injection',
+    severity: 'high',
+    cwe: ['CWE-90', 'CWE-643'],
+    message: 'An LDAP or XPath filter is built from a value that comes from a caller',
+    advice: 'Escape the value (ldap.filter.escape_filter_chars), or use XPath variables.',
+    keywords: ['search', 'xpath', 'ldap'],
+    calls: {
+      callee:
+        /\.(?:search_s|search_st|search_ext|search_ext_s)$|(?:ldap|conn|connection)\w*\.search$|\.xpath$|(?:^|\.)(?:XPath|ETXPath)$/u,
+      check: (call, scene) => {
+        const targets = /search/u.test(call.name) ? [...call.args.slice(0, 3), call.option('search_filter')] : [call.args[0]];
+        return firstHit(scene, targets, (s, value) =>
+          value !== null && value !== undefined && isBuilt(value, s) ? flowHit(s, value, FROM_CALLER) : null,
+        );
+      },
+    },
+    bad: [
+      'def f(conn, u):\n    conn.search_s("dc=a", 2, "(uid=%s)" % u)\n',
+      'def f(root, n):\n    return root.xpath("//u[@n=\'" + n + "\']")\n',
+    ],
+    good: ['conn.search_s("dc=a", 2, "(uid=a)")\n', 'def f(root, n):\n    return root.xpath("//u[@n=$n]", n=n)\n'],
+  },
+  {
+    id: 'security/py-nosql-injection',
+    severity: 'high',
+    cwe: ['CWE-943'],
+    message: 'A database filter takes an object or code from the request',
+    advice: 'Take single values and convert them to strings.',
+    keywords: ['find', '$where'],
+    calls: {
+      callee: /\.(?:find|find_one|update_one|update_many|delete_one|delete_many|aggregate)$/u,
+      check: (call, scene) => {
+        const [filter] = call.args;
+        if (filter === undefined) return null;
+        const text = scene.definition(filter).text();
+        if (/["']\$where["']/u.test(text)) return flowHit(scene, filter, FROM_CALLER);
+        const raw = /^(?:request\.(?:get_json\(|json\b)|json\.loads\()/u.test(text);
+        return raw ? flowHit(scene, filter, FROM_REQUEST) : null;
+      },
+    },
+    bad: [
+      'def f():\n    return db.users.find_one(request.get_json())\n',
+      'def f(x):\n    return c.find({"$where": "this.a == " + x})\n',
+    ],
+    good: ['db.users.find_one({"name": str(request.json["name"])})\n', 'text.find("a")\n'],
+  },
+  {
+    id: 'security/py-regexp-dynamic',
+    severity: 'medium',
+    cwe: ['CWE-1333'],
+    message: 'A regular expression is made of a value of the request, or takes exponential time on some texts',
+    advice: 'Escape values with re.escape; let each character be matched in one way only.',
+    keywords: ['re.', 'from re', 'regex'],
+    calls: {
+      callee: /^(?:re|regex)\.(?:compile|match|search|fullmatch|findall|finditer|sub|split)$/u,
+      check: (call, scene) => {
+        const literal = stringValue(scene, call.args[0]);
+        if (literal !== null) return isCatastrophic(literal) ? { confidence: 'medium' } : null;
+        return flowHit(scene, call.args[0], FROM_REQUEST);
+      },
+    },
+    bad: ['import re\nre.compile(r"^(a+)+$")\n', 'import re\ndef v(request):\n    re.search(request.GET["p"], t)\n'],
+    good: ['import re\nre.compile(r"^a+$")\n', 'import re\ndef v(request):\n    re.search(re.escape(request.GET["p"]), t)\n'],
+  },
+  {
+    id: 'security/py-format-request',
+    severity: 'low',
+    cwe: ['CWE-134'],
+    message: 'A format string comes from outside: it can read attributes of what is formatted',
+    advice: 'Keep the format constant and pass the value as an argument.',
+    keywords: ['.format('],
+    calls: {
+      callee: /\.format$/u,
+      check: (call, scene) =>
+        call.receiver === null || call.args.length === 0 ? null : flowHit(scene, call.receiver, FROM_REQUEST),
+    },
+    bad: ['def v(request):\n    t = request.GET["t"]\n    return t.format(user)\n'],
+    good: ['"a {}".format(request.GET["t"])\n'],
+  },
+  {
+    id: 'security/py-float-from-request',
+    severity: 'low',
+    cwe: ['CWE-704'],
+    message: 'A number is read by float from the request: "nan" makes comparisons false',
+    advice: 'Check with math.isfinite, or use int or Decimal.',
+    keywords: ['float('],
+    calls: {
+      callee: /^(?:float|bool|complex)$/u,
+      check: (call, scene) => (call.name === 'float' ? flowHit(scene, call.args[0], FROM_REQUEST) : null),
+    },
+    bad: ['def v(request):\n    n = float(request.GET["n"])\n'],
+    good: ['float("1.0")\n', 'def f(n):\n    return float(n)\n'],
+  },
+];
+
+function extraHit(call: Call, scene: Scene): Hit | null {
+  const values = ['select', 'where', 'tables', 'order_by'].map((name) => call.option(name));
+  return (
+    firstHit(scene, [...values, call.args[0]], (s, value) => flowHit(s, value, FROM_CALLER)) ?? outsideHit(scene, call.args[0])
+  );
+}

@@ -1,0 +1,107 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+
+declare const SKILLFLOW_VERSION: string;
+
+const MINIMUM = [20, 19] as const;
+
+/** A parsed generated file: written by the build, so it is what the build says. */
+function generated<T>(name: string): T {
+  const value: T = JSON.parse(readFileSync(new URL(name, import.meta.url), 'utf8'));
+  return value;
+}
+
+function assertNode(): void {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1])) return;
+  process.stderr.write(`skillflow needs Node ${MINIMUM.join('.')} or newer; this is ${process.versions.node}\n`);
+  process.exit(1);
+}
+
+/** Aborts on the first signal that asks to stop; a second one of the user's ends the process at once. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted && name === 'SIGINT') process.exit(130);
+      stop.abort();
+    });
+  }
+  return stop.signal;
+}
+
+async function appOptions(verbose: boolean) {
+  const [{ createRuntime }, { fileURLToPath }] = await Promise.all([import('./runtime.ts'), import('node:url')]);
+  return {
+    runtime: createRuntime(verbose ? 'debug' : 'warn'),
+    version: SKILLFLOW_VERSION,
+    cwd: process.cwd(),
+    packageDir: fileURLToPath(new URL('..', import.meta.url)),
+    workerUrl: new URL('./analysis-worker.js', import.meta.url),
+  };
+}
+
+async function mcp(argv: readonly string[]): Promise<void> {
+  const { loadServe } = await import('./mcp/load-serve.ts');
+  const [{ homedir }, { join }] = await Promise.all([import('node:os'), import('node:path')]);
+  const { serve, keepCache } = loadServe({
+    bundle: join(import.meta.dirname, 'mcp.cjs'),
+    cacheDir: join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'skillflow'),
+    uid: process.getuid?.(),
+  });
+  const readOnly = argv.includes('--read-only');
+  const verbose = argv.includes('--verbose');
+  await serve({
+    version: SKILLFLOW_VERSION,
+    tools: generated('./mcp-tools.json'),
+    openHandler: async () => {
+      const [{ openApp }, { createMcpHandler }, options] = await Promise.all([
+        import('./open-app.ts'),
+        import('./mcp/handler.ts'),
+        appOptions(verbose),
+      ]);
+      return createMcpHandler(await openApp({ ...options, ...(readOnly ? { flags: { readOnly } } : {}) }));
+    },
+    input: process.stdin,
+    output: process.stdout,
+    signal: stopSignal(),
+    onError: (message) => void process.stderr.write(`skillflow: ${message}\n`),
+  });
+  keepCache();
+}
+
+async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function cli(argv: readonly string[]): Promise<void> {
+  // A reader that has seen enough (`skillflow runs | head -1`) is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  const { runCli } = await import('./cli/cli.ts');
+  process.exitCode = await runCli({
+    argv,
+    version: SKILLFLOW_VERSION,
+    listings: generated('./tools.json'),
+    openApp: async (flags) => {
+      const [{ openApp }, options] = await Promise.all([import('./open-app.ts'), appOptions(argv.includes('--verbose'))]);
+      return openApp({ ...options, flags });
+    },
+    print: (text) => void process.stdout.write(text),
+    complain: (text) => void process.stderr.write(text),
+    readStdin,
+    env: process.env,
+    stdoutTty: process.stdout.isTTY === true,
+    stderrTty: process.stderr.isTTY === true,
+    columns: process.stdout.columns ?? 10_000, // what is piped is not cut
+    ticks: () => performance.now(),
+    signal: stopSignal(),
+  });
+}
+
+const argv = process.argv.slice(2);
+assertNode();
+if (argv[0] === '--version' || argv[0] === '-v' || argv[0] === 'version') process.stdout.write(`${SKILLFLOW_VERSION}\n`);
+else if (argv[0] === 'mcp' && !argv.includes('--help')) await mcp(argv.slice(1));
+else await cli(argv);

@@ -1,0 +1,178 @@
+import { InvalidInputError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
+import type { JsonSchema, ToolListing } from '../tools/listing.ts';
+
+/** Flags that every command takes, with what follows them and what they mean. */
+export const GLOBAL_FLAGS = {
+  help: { takes: null, about: 'show help' },
+  json: { takes: null, about: 'print JSON' },
+  root: { takes: 'DIR', about: 'project root (default: found from the current directory)' },
+  'read-only': { takes: null, about: 'refuse everything that changes data' },
+  threads: { takes: 'N', about: 'worker threads for analysis (default: as many as fit)' },
+  color: { takes: null, about: 'colours even where the output is no terminal' },
+  'no-color': { takes: null, about: 'no colours' },
+  verbose: { takes: null, about: 'log more, to stderr' },
+} as const;
+
+type GlobalFlag = keyof typeof GLOBAL_FLAGS;
+
+/** `maxAgents` → `max-agents`. */
+export function flagOf(property: string): string {
+  return property.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+export type Globals = Readonly<Partial<Record<GlobalFlag, string | true>>>;
+
+/** Words, flags and globals of a command line, before anyone knows which command it is. */
+export interface Words {
+  readonly globals: Globals;
+  /** What is left, in order; everything after `--` is a word. */
+  readonly rest: readonly { readonly text: string; readonly literal: boolean }[];
+}
+
+function isGlobal(name: string): name is GlobalFlag {
+  return Object.hasOwn(GLOBAL_FLAGS, name);
+}
+
+/** Takes the global flags out of a command line. */
+export function takeGlobals(argv: readonly string[]): Words {
+  const globals: Partial<Record<GlobalFlag, string | true>> = {};
+  const rest: { text: string; literal: boolean }[] = [];
+  for (let at = 0; at < argv.length; at += 1) {
+    const text = argv[at] ?? '';
+    if (text === '--') {
+      rest.push(...argv.slice(at + 1).map((word) => ({ text: word, literal: true })));
+      break;
+    }
+    const [, name = '', inline] = /^--([^=]+)(?:=(.*))?$/s.exec(text === '-h' ? '--help' : text) ?? [];
+    if (!isGlobal(name)) {
+      rest.push({ text, literal: false });
+    } else if (GLOBAL_FLAGS[name].takes === null) {
+      globals[name] = true;
+    } else {
+      const value = inline ?? argv[(at += 1)];
+      if (value === undefined)
+        throw new InvalidInputError(`--${name} needs a value`, { hint: `Give --${name} ${GLOBAL_FLAGS[name].takes}.` });
+      globals[name] = value;
+    }
+  }
+  return { globals, rest };
+}
+
+/** The listing whose command the words begin with, the longest one first; and how many words it took. */
+export function findCommand(
+  words: readonly string[],
+  listings: readonly ToolListing[],
+): { readonly listing: ToolListing; readonly taken: number } | undefined {
+  const fits = listings.flatMap((listing) => {
+    const command = listing.cli?.command ?? [];
+    return command.length > 0 && command.every((word, at) => words[at] === word) ? [{ listing, taken: command.length }] : [];
+  });
+  return fits.sort((a, b) => b.taken - a.taken)[0];
+}
+
+function kindOf(schema: JsonSchema | undefined): string {
+  return typeof schema?.type === 'string' ? schema.type : 'any';
+}
+
+function coerce(where: string, text: string, schema: JsonSchema | undefined): unknown {
+  const kind = kindOf(schema);
+  if (kind === 'integer' || kind === 'number') {
+    if (!/^-?\d+(\.\d+)?$/.test(text))
+      throw new InvalidInputError(`${where} is ${JSON.stringify(text)}; expected a number`, { hint: 'Nothing was changed.' });
+    return Number(text);
+  }
+  if (kind === 'object') {
+    try {
+      const value: unknown = JSON.parse(text);
+      return value;
+    } catch (error) {
+      throw new InvalidInputError(`${where} is not JSON: ${String(error)}`, { hint: 'For instance \'{"a": 1}\'.', cause: error });
+    }
+  }
+  return text;
+}
+
+function unknownFlag(name: string, listing: ToolListing): InvalidInputError {
+  const flags = Object.keys(listing.inputSchema.properties ?? {}).map(flagOf);
+  const near = nearest(name, [...flags, ...Object.keys(GLOBAL_FLAGS)]);
+  const command = listing.cli?.command.join(' ') ?? listing.name;
+  return new InvalidInputError(`there is no flag --${name} for ${command}`, {
+    hint: near.length > 0 ? `Did you mean --${near.join(' or --')}?` : `See skillflow ${command} --help.`,
+  });
+}
+
+interface Draft {
+  readonly input: Record<string, unknown>;
+  readonly words: string[];
+}
+
+function addValue({ input }: Draft, property: string, schema: JsonSchema, text: string): void {
+  if (kindOf(schema) !== 'array') {
+    if (Object.hasOwn(input, property))
+      throw new InvalidInputError(`--${flagOf(property)} was given twice`, { hint: 'Give it once.' });
+    input[property] = coerce(`--${flagOf(property)}`, text, schema);
+    return;
+  }
+  const before = input[property];
+  input[property] = [...(Array.isArray(before) ? before : []), coerce(`--${flagOf(property)}`, text, schema.items)];
+}
+
+function placeWords({ input, words }: Draft, listing: ToolListing): void {
+  const positional = listing.cli?.positional ?? [];
+  const properties = listing.inputSchema.properties ?? {};
+  for (const [at, property] of positional.entries()) {
+    const word = words[at];
+    if (word === undefined) break;
+    const schema = properties[property];
+    if (Object.hasOwn(input, property))
+      throw new InvalidInputError(`${property} was given by position and by flag`, { hint: 'Give it once.' });
+    input[property] =
+      kindOf(schema) === 'array'
+        ? words.slice(at).map((text) => coerce(property, text, schema?.items))
+        : coerce(property, word, schema);
+    if (kindOf(schema) === 'array') return;
+  }
+  const extra = words.slice(positional.length);
+  if (extra.length > 0) {
+    throw new InvalidInputError(`there are words too many: ${extra.map((word) => JSON.stringify(word)).join(' ')}`, {
+      hint: `Quote a text of several words. Usage: skillflow ${usage(listing)}`,
+    });
+  }
+}
+
+/** `memory store <key> <value> [flags]`. */
+export function usage({ cli, inputSchema, name }: ToolListing): string {
+  const required = inputSchema.required ?? [];
+  const positional = (cli?.positional ?? []).map((property) => (required.includes(property) ? `<${property}>` : `[${property}]`));
+  return [...(cli?.command ?? [name]), ...positional, '[flags]'].join(' ');
+}
+
+/** A tool's input from the words after its command. Throws `InvalidInputError`; the tool's own schema checks the rest. */
+export function parseInput(listing: ToolListing, rest: Words['rest']): Readonly<Record<string, unknown>> {
+  const properties = new Map(
+    Object.entries(listing.inputSchema.properties ?? {}).map(([property, schema]) => [flagOf(property), { property, schema }]),
+  );
+  const draft: Draft = { input: {}, words: [] };
+  for (let at = 0; at < rest.length; at += 1) {
+    const { text = '', literal = false } = rest[at] ?? {};
+    const [, name, inline] = literal ? [] : (/^--([^=]+)(?:=(.*))?$/s.exec(text) ?? []);
+    if (name === undefined) {
+      if (!literal && /^-[a-zA-Z]/.test(text)) throw unknownFlag(text.slice(1), listing);
+      draft.words.push(text);
+      continue;
+    }
+    const known = properties.get(name) ?? (name.startsWith('no-') ? properties.get(name.slice(3)) : undefined);
+    if (known === undefined) throw unknownFlag(name, listing);
+    if (kindOf(known.schema) === 'boolean') {
+      draft.input[known.property] = !name.startsWith('no-') && inline !== 'false';
+      continue;
+    }
+    const value = inline ?? rest[(at += 1)]?.text;
+    if (value === undefined)
+      throw new InvalidInputError(`--${name} needs a value`, { hint: `Usage: skillflow ${usage(listing)}` });
+    addValue(draft, known.property, known.schema, value);
+  }
+  placeWords(draft, listing);
+  return draft.input;
+}

@@ -1,0 +1,296 @@
+import type { Config } from '../config.ts';
+import { InvalidInputError, NotFoundError, errorBody, toSkillflowError } from '../errors.ts';
+import type { ErrorBody, ErrorCode } from '../errors.ts';
+import type { CallResult, Caller } from '../executor/executor.ts';
+import type { LegacyAnswer } from '../legacy/translate.ts';
+import { nearest } from '../nearest.ts';
+import type { ToolListing } from '../tools/listing.ts';
+import type { TextStyle } from '../tools/tool.ts';
+import { findCommand, parseInput, takeGlobals } from './arguments.ts';
+import type { Globals, Words } from './arguments.ts';
+import { completions } from './completions.ts';
+import { OWN_COMMANDS, commandHelp, overview } from './help.ts';
+import { createProgressLine } from './progress-line.ts';
+
+/** What the commands call; the composed app has it. */
+export interface CliApp extends AsyncDisposable {
+  readonly app: { readonly config: Config };
+  readonly legacy: {
+    readonly names: { readonly supported: readonly string[]; readonly unsupported: readonly string[] };
+    call(name: string, args: unknown, caller: Caller): Promise<LegacyAnswer>;
+  };
+  call(tool: string, input: unknown, caller: Caller): Promise<CallResult>;
+  render(tool: string, output: unknown, style: TextStyle): Promise<string>;
+}
+
+export interface CliDeps {
+  readonly argv: readonly string[];
+  readonly version: string;
+  readonly listings: readonly ToolListing[];
+  readonly openApp: (flags: {
+    readonly root?: string;
+    readonly readOnly?: boolean;
+    readonly threads?: string;
+  }) => Promise<CliApp>;
+  /** Writes to stdout, to stderr. */
+  readonly print: (text: string) => void;
+  readonly complain: (text: string) => void;
+  readonly readStdin: () => Promise<string>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdoutTty: boolean;
+  readonly stderrTty: boolean;
+  readonly columns: number;
+  /** Monotonic milliseconds. */
+  readonly ticks: () => number;
+  /** Aborts when the user interrupts. */
+  readonly signal: AbortSignal;
+}
+
+const EXIT: Readonly<Partial<Record<ErrorCode, number>>> = { invalid_input: 2, not_found: 2, cancelled: 130 };
+const SEVERITIES = ['critical', 'high', 'medium', 'low', 'info'];
+
+interface Session extends CliDeps {
+  readonly globals: Globals;
+  readonly style: TextStyle;
+}
+
+function fail({ print, complain, globals }: Session, error: ErrorBody): number {
+  if (globals.json === true) print(`${JSON.stringify({ error })}\n`);
+  else complain(`skillflow: ${error.message}\n${error.hint === undefined ? '' : `  ${error.hint}\n`}`);
+  return EXIT[error.code] ?? 1;
+}
+
+function chooseStyle({ env, stdoutTty, columns }: CliDeps, globals: Globals): TextStyle {
+  const wanted = stdoutTty && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+  const forced = globals.color === true || (env['FORCE_COLOR'] ?? '0') !== '0';
+  return { color: globals['no-color'] === true ? false : forced || wanted, width: columns };
+}
+
+async function withApp(session: Session, work: (app: CliApp) => Promise<number>): Promise<number> {
+  const { root, threads } = session.globals;
+  const app = await session.openApp({
+    ...(typeof root === 'string' ? { root } : {}),
+    ...(typeof threads === 'string' ? { threads } : {}),
+    ...(session.globals['read-only'] === true ? { readOnly: true } : {}),
+  });
+  try {
+    return await work(app);
+  } finally {
+    await app[Symbol.asyncDispose]();
+  }
+}
+
+async function callTool(session: Session, app: CliApp, tool: string, input: unknown): Promise<CallResult> {
+  const { complain, stderrTty, ticks, columns, signal } = session;
+  if (!stderrTty) return app.call(tool, input, { surface: 'cli', signal });
+  const line = createProgressLine({ write: complain, ticks, width: columns });
+  try {
+    return await app.call(tool, input, { surface: 'cli', signal, onProgress: (done, what) => line.update(done, what) });
+  } finally {
+    line.clear();
+  }
+}
+
+async function show(session: Session, app: CliApp, tool: string, output: unknown): Promise<void> {
+  const text = session.globals.json === true ? JSON.stringify(output) : await app.render(tool, output, session.style);
+  session.print(`${text}\n`);
+}
+
+function member(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Object.getOwnPropertyDescriptor(value, key)?.value : undefined;
+}
+
+/** The exit code of a run: 1 when it did not complete, or found what the user said to fail on. */
+function runExit(output: unknown, failOn: string | undefined): number {
+  const status = member(output, 'status');
+  if (status === 'cancelled') return 130;
+  if (status !== 'completed') return 1;
+  if (failOn === undefined) return 0;
+  const counts = member(output, 'bySeverity');
+  return SEVERITIES.slice(0, SEVERITIES.indexOf(failOn) + 1).some((severity) => Number(member(counts, severity) ?? 0) > 0)
+    ? 1
+    : 0;
+}
+
+/** Takes `--name value` out of the words; `undefined` when it is not there. */
+function takeFlag(rest: Words['rest'], name: string): { readonly value: string | undefined; readonly rest: Words['rest'] } {
+  const at = rest.findIndex(({ text, literal }) => !literal && (text === `--${name}` || text.startsWith(`--${name}=`)));
+  if (at === -1) return { value: undefined, rest };
+  const inline = rest[at]?.text.slice(name.length + 3);
+  const separate = rest[at]?.text === `--${name}`;
+  const value = separate ? rest[at + 1]?.text : inline;
+  return { value: value ?? '', rest: [...rest.slice(0, at), ...rest.slice(at + (separate ? 2 : 1))] };
+}
+
+async function run(session: Session, listing: ToolListing, words: Words['rest']): Promise<number> {
+  const { value: failOn, rest } = takeFlag(words, 'fail-on');
+  if (failOn !== undefined && !SEVERITIES.includes(failOn)) {
+    throw new InvalidInputError(`--fail-on is ${JSON.stringify(failOn)}; expected one of ${SEVERITIES.join(', ')}`, {
+      hint: 'Nothing was run.',
+    });
+  }
+  const input = parseInput(listing, rest);
+  return withApp(session, async (app) => {
+    const result = await callTool(session, app, listing.name, input);
+    if (!result.ok) return fail(session, result.error);
+    await show(session, app, listing.name, result.output);
+    return runExit(result.output, failOn);
+  });
+}
+
+/** Prints a run's events as they come, until the run has ended and all are printed. */
+async function follow(session: Session, listing: ToolListing, rest: Words['rest']): Promise<number> {
+  const input = parseInput(listing, rest);
+  return withApp(session, async (app) => {
+    let after = Number(input['after'] ?? 0);
+    for (;;) {
+      const result = await app.call(listing.name, { ...input, after, waitMs: 1000 }, { surface: 'cli', signal: session.signal });
+      if (!result.ok) return fail(session, result.error);
+      const events = member(result.output, 'events');
+      const some = Array.isArray(events) && events.length > 0;
+      if (some && session.globals.json === true) for (const event of events) session.print(`${JSON.stringify(event)}\n`);
+      else if (some) await show(session, app, listing.name, result.output);
+      after = Number(member(result.output, 'next'));
+      if (!some && member(result.output, 'status') !== 'running') return 0;
+    }
+  });
+}
+
+async function plainTool(session: Session, listing: ToolListing, rest: Words['rest']): Promise<number> {
+  const input = { ...parseInput(listing, rest) };
+  for (const [property, value] of Object.entries(input)) {
+    // A lone dash is the text on stdin, as elsewhere in the shell.
+    if (value === '-' && listing.cli?.positional?.at(-1) === property) input[property] = await session.readStdin();
+  }
+  return withApp(session, async (app) => {
+    const result = await callTool(session, app, listing.name, input);
+    if (!result.ok) return fail(session, result.error);
+    await show(session, app, listing.name, result.output);
+    return listing.name === 'health' && member(result.output, 'ok') === false ? 1 : 0;
+  });
+}
+
+async function callByName(session: Session, rest: Words['rest']): Promise<number> {
+  const [name, text] = rest.map((word) => word.text);
+  if (name === undefined)
+    throw new InvalidInputError('call needs the name of a tool', {
+      hint: 'For instance: skillflow call memory_get \'{"key": "k"}\'. List them with skillflow tools.',
+    });
+  let input: unknown;
+  try {
+    input = JSON.parse(text === '-' ? await session.readStdin() : (text ?? '{}'));
+  } catch (error) {
+    throw new InvalidInputError(`the input of ${name} is not JSON: ${String(error)}`, {
+      hint: 'For instance \'{"key": "k"}\'.',
+      cause: error,
+    });
+  }
+  return withApp(session, async (app) => {
+    const { names } = app.legacy;
+    if (names.supported.includes(name) || names.unsupported.includes(name)) {
+      const { body, isError } = await app.legacy.call(name, input, { surface: 'cli', signal: session.signal });
+      session.print(`${JSON.stringify(body, null, session.globals.json === true ? 0 : 2)}\n`);
+      return isError ? 1 : 0;
+    }
+    const result = await callTool(session, app, name, input);
+    if (!result.ok) return fail(session, result.error);
+    session.print(`${JSON.stringify(result.output, null, session.globals.json === true ? 0 : 2)}\n`);
+    return 0;
+  });
+}
+
+async function showConfig(session: Session): Promise<number> {
+  return withApp(session, async (app) => {
+    const { sources, ...values } = app.app.config;
+    if (session.globals.json === true) {
+      session.print(`${JSON.stringify({ ...values, sources })}\n`);
+      return 0;
+    }
+    const of = new Map<string, string>(Object.entries(sources));
+    for (const [name, value] of Object.entries(values))
+      session.print(`${name.padEnd(14)} ${String(value)}${of.has(name) ? `  (${of.get(name)})` : ''}\n`);
+    return 0;
+  });
+}
+
+function showTools({ listings, globals, print }: Session): number {
+  if (globals.json === true) print(`${JSON.stringify({ tools: listings.map(({ cli: _shell, ...listing }) => listing) })}\n`);
+  else for (const { name, description } of listings) print(`${name.padEnd(18)} ${description}\n`);
+  return 0;
+}
+
+function unknownCommand(words: readonly string[], listings: readonly ToolListing[]): NotFoundError {
+  const commands = [
+    ...listings.map(({ cli }) => cli?.command.join(' ') ?? ''),
+    ...OWN_COMMANDS.map(({ words: own }) => own.split(' ')[0] ?? ''),
+  ];
+  const near = [...new Set([...nearest(words.slice(0, 2).join(' '), commands), ...nearest(words[0] ?? '', commands)])];
+  return new NotFoundError(`there is no command ${JSON.stringify(words[0] ?? '')}`, {
+    hint: near.length > 0 ? `Did you mean skillflow ${near.slice(0, 3).join(' or skillflow ')}?` : 'See skillflow --help.',
+  });
+}
+
+async function dispatch(session: Session, rest: Words['rest']): Promise<number> {
+  const { listings, globals, print, version } = session;
+  const words = rest.filter(({ text, literal }) => literal || !text.startsWith('-')).map(({ text }) => text);
+  const found = findCommand(words, listings);
+  const wantsHelp = globals.help === true || words[0] === 'help';
+  if (words.length === 0 || (wantsHelp && found === undefined)) {
+    const about = words[0] === 'help' ? findCommand(words.slice(1), listings)?.listing : undefined;
+    print(about === undefined ? overview(version, listings) : commandHelp(about));
+    return words.length === 0 && !wantsHelp ? 2 : 0;
+  }
+  if (found === undefined) {
+    const own = {
+      tools: () => showTools(session),
+      config: () => showConfig(session),
+      call: () => callByName(session, rest.slice(1)),
+    };
+    const [first = '', second] = words;
+    if (first === 'completions') {
+      print(completions(second, listings));
+      return 0;
+    }
+    if (first === 'tools' || first === 'config' || first === 'call') return own[first]();
+    throw unknownCommand(words, listings);
+  }
+  const { listing, taken } = found;
+  if (wantsHelp) {
+    print(commandHelp(listing));
+    return 0;
+  }
+  const after = dropWords(rest, taken);
+  if (listing.name === 'skill_run') return run(session, listing, after);
+  if (listing.name === 'run_events' && after.some(({ text, literal }) => !literal && text === '--follow')) {
+    return follow(
+      session,
+      listing,
+      after.filter(({ text, literal }) => literal || text !== '--follow'),
+    );
+  }
+  return plainTool(session, listing, after);
+}
+
+/** The words without the first `count` that are no flags: the command's own. */
+function dropWords(rest: Words['rest'], count: number): Words['rest'] {
+  let left = count;
+  return rest.filter(({ text, literal }) => {
+    if (left === 0 || (!literal && text.startsWith('-'))) return true;
+    left -= 1;
+    return false;
+  });
+}
+
+/** Runs one command line; resolves with the exit code. Never rejects. */
+export async function runCli(deps: CliDeps): Promise<number> {
+  let session: Session = { ...deps, globals: deps.argv.includes('--json') ? { json: true } : {}, style: chooseStyle(deps, {}) };
+  try {
+    const { globals, rest } = takeGlobals(deps.argv);
+    session = { ...deps, globals, style: chooseStyle(deps, globals) };
+    return await dispatch(session, rest);
+  } catch (thrown) {
+    const error = toSkillflowError(thrown);
+    if (error.code === 'internal' && session.globals.verbose === true) deps.complain(`${error.stack ?? ''}\n`);
+    return fail(session, errorBody(error));
+  }
+}

@@ -1,0 +1,90 @@
+import type { JsonSchema, ToolListing } from '../tools/listing.ts';
+import { GLOBAL_FLAGS, flagOf, usage } from './arguments.ts';
+
+/** Commands that are no tools. */
+export const OWN_COMMANDS: readonly { readonly words: string; readonly about: string }[] = [
+  { words: 'mcp', about: 'Serves MCP on stdin and stdout, for Claude Code and other clients.' },
+  { words: 'tools', about: 'Lists the MCP tools; with --json, their schemas.' },
+  { words: 'call <tool> [json]', about: 'Calls a tool by its MCP name, legacy names too.' },
+  { words: 'config', about: 'Shows the settings and where each comes from.' },
+  { words: 'completions <bash|zsh|fish>', about: 'Prints a completion script for your shell.' },
+];
+
+const firstSentence = (text: string): string => /^.*?[.;](?=\s|$)/s.exec(text)?.[0].replace(/;$/, '.') ?? text;
+
+function aligned(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.min(34, Math.max(...rows.map(([left]) => left.length)));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`.trimEnd()).join('\n');
+}
+
+function globalRows(): readonly (readonly [string, string])[] {
+  return Object.entries(GLOBAL_FLAGS).map(([name, { takes, about }]): [string, string] => [
+    `--${name}${takes === null ? '' : ` ${takes}`}`,
+    about,
+  ]);
+}
+
+/** `skillflow --help`. */
+export function overview(version: string, listings: readonly ToolListing[]): string {
+  const rows = listings.flatMap((listing): [string, string][] =>
+    listing.cli === undefined ? [] : [[usage(listing).replace(' [flags]', ''), firstSentence(listing.description)]],
+  );
+  const own = OWN_COMMANDS.map(({ words, about }): [string, string] => [words, about]);
+  return [
+    `skillflow ${version}: skills that run real multi-agent work`,
+    '',
+    'Usage: skillflow <command> [flags]',
+    '',
+    'Start here:',
+    '  skillflow run code-review-swarm --base main    review what you changed since main',
+    '  skillflow run code-review-swarm --tree         review everything',
+    '',
+    'Commands:',
+    aligned([...rows, ...own]),
+    '',
+    'Flags of every command:',
+    aligned([...globalRows(), ['--version', 'show the version']]),
+    '',
+    'More on a command: skillflow <command> --help',
+    '',
+  ].join('\n');
+}
+
+function flagRow(property: string, schema: JsonSchema): [string, string] {
+  const takes =
+    schema.type === 'boolean'
+      ? ''
+      : ` ${schema.enum === undefined ? String(schema.type ?? 'value').toUpperCase() : schema.enum.map(String).join('|')}`;
+  const limits = [
+    schema.default === undefined || schema.default === '' ? '' : `default ${JSON.stringify(schema.default)}`,
+    schema.type === 'array' ? 'may be repeated' : '',
+  ].filter((part) => part !== '');
+  return [
+    `--${flagOf(property)}${takes}`,
+    `${schema.description ?? ''}${limits.length === 0 ? '' : ` (${limits.join(', ')})`}`.trim(),
+  ];
+}
+
+/** `skillflow <command> --help`. */
+export function commandHelp(listing: ToolListing): string {
+  const rows = Object.entries(listing.inputSchema.properties ?? {}).map(([property, schema]) => flagRow(property, schema));
+  return [
+    `Usage: skillflow ${usage(listing)}`,
+    '',
+    listing.description,
+    ...(rows.length === 0 ? [] : ['', 'Flags:', aligned(rows)]),
+    ...(listing.cli?.command[0] === 'events' ? ['', 'With --follow, prints events as they come until the run ends.'] : []),
+    ...(listing.cli?.command[0] === 'run'
+      ? [
+          '',
+          'With --fail-on SEVERITY (critical, high, medium, low, info), exits with 1 when such a finding, or a worse one, was not rejected.',
+        ]
+      : []),
+    '',
+    'Flags of every command:',
+    aligned(globalRows()),
+    '',
+    `MCP tool: ${listing.name}`,
+    '',
+  ].join('\n');
+}

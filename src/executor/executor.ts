@@ -1,0 +1,170 @@
+import type { z } from 'zod';
+import {
+  CancelledError,
+  DeadlineError,
+  ForbiddenError,
+  InvalidInputError,
+  NotFoundError,
+  errorBody,
+  toSkillflowError,
+} from '../errors.ts';
+import type { ErrorBody, SkillflowError } from '../errors.ts';
+import type { Runtime } from '../runtime.ts';
+import { nearest } from '../nearest.ts';
+
+/** Where a call came from. */
+export interface Caller {
+  readonly surface: 'cli' | 'mcp' | 'http' | 'api';
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, what: string) => void) | undefined;
+}
+
+export type CallResult = { readonly ok: true; readonly output: unknown } | { readonly ok: false; readonly error: ErrorBody };
+
+/** What the executor needs to know of a tool. */
+export interface Callable {
+  readonly name: string;
+  readonly annotations: { readonly readOnly: boolean };
+  /** 0 when the tool keeps its own deadline. */
+  readonly timeoutMs: number;
+  bind(
+    input: unknown,
+  ): { readonly ok: false; readonly issues: readonly z.core.$ZodIssue[] } | { readonly ok: true; readonly run: Work };
+}
+
+/** A call with a valid input, ready to run. */
+type Work = (context: { readonly signal: AbortSignal; progress(done: number, what: string): void }) => Promise<unknown>;
+
+export interface CallRecord {
+  readonly at: number;
+  readonly tool: string;
+  readonly surface: string;
+  readonly code: string | null;
+  readonly durationMs: number;
+}
+
+export interface ExecutorDeps {
+  readonly tools: readonly Callable[];
+  readonly runtime: Runtime;
+  readonly readOnly: boolean;
+  /** Journals a call of a tool that can change something. Its failure is logged and never changes the answer. */
+  readonly record: (call: CallRecord) => Promise<void>;
+}
+
+/** The one path that every call takes. */
+export interface Executor {
+  /** Resolves, validates, authorizes, runs under a deadline, journals, answers. Never rejects. */
+  call(name: string, input: unknown, caller: Caller): Promise<CallResult>;
+}
+
+function shown(value: unknown): string {
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? String(value);
+  } catch {
+    text = 'a value that is nested too deeply'; // thousands of levels exhaust the stack
+  }
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  let value = input;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = Object.getOwnPropertyDescriptor(value, key)?.value;
+  }
+  return value;
+}
+
+/** The zod issues of a call as one error: which parameter, what was expected, what came. */
+export function inputError(tool: string, input: unknown, issues: readonly z.core.$ZodIssue[]): SkillflowError {
+  const parts = issues.slice(0, 5).map((issue) => {
+    const where = issue.path.length === 0 ? 'the input' : issue.path.map(String).join('.');
+    const came = valueAt(input, issue.path);
+    return `${where}: ${issue.message}${came === undefined ? '' : `, got ${shown(came)}`}`;
+  });
+  return new InvalidInputError(`${tool}: ${parts.join('; ')}`, {
+    hint: 'Correct the named parameters; nothing was changed.',
+    details: { parameters: issues.slice(0, 20).map((issue) => issue.path.map(String).join('.')) },
+  });
+}
+
+async function runUnderDeadline(tool: Callable, run: Work, caller: Caller): Promise<unknown> {
+  const { timeoutMs } = tool;
+  const stop = new AbortController();
+  const onAbort = (): void =>
+    stop.abort(new CancelledError(`${tool.name} was cancelled`, { hint: 'Call it again when you want it.' }));
+  caller.signal?.addEventListener('abort', onAbort, { once: true });
+  if (caller.signal?.aborted === true) onAbort();
+  const timer =
+    timeoutMs === 0
+      ? undefined
+      : setTimeout(() => {
+          stop.abort(new DeadlineError(`${tool.name} took longer than ${timeoutMs} ms`, { hint: 'Ask for less, or try again.' }));
+        }, timeoutMs);
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const fail = (): void => reject(toSkillflowError(stop.signal.reason));
+    if (stop.signal.aborted) fail();
+    // A handler that keeps its own deadline also ends its own work when cancelled, and answers after that.
+    else if (timeoutMs !== 0) stop.signal.addEventListener('abort', fail, { once: true });
+  });
+  try {
+    const work = run({ signal: stop.signal, progress: (done, what) => caller.onProgress?.(done, what) });
+    return await Promise.race([work, aborted]);
+  } finally {
+    clearTimeout(timer);
+    caller.signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Builds the executor over a fixed set of tools. */
+export function createExecutor({ tools, runtime, readOnly, record }: ExecutorDeps): Executor {
+  const byName = new Map(tools.map((tool) => [tool.name, tool]));
+
+  const resolve = (name: string): Callable => {
+    const tool = byName.get(name);
+    if (tool !== undefined) return tool;
+    const near = nearest(name, [...byName.keys()]);
+    throw new NotFoundError(`there is no tool named ${shown(name)}`, {
+      hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'List the tools with `skillflow tools`.',
+    });
+  };
+
+  const perform = async (name: string, input: unknown, caller: Caller): Promise<unknown> => {
+    const tool = resolve(name);
+    const bound = tool.bind(input ?? {});
+    if (!bound.ok) throw inputError(name, input, bound.issues);
+    if (readOnly && !tool.annotations.readOnly) {
+      throw new ForbiddenError(`${name} changes data, and Skillflow runs read-only`, {
+        hint: 'Start it without --read-only and without SKILLFLOW_READ_ONLY, or use a tool that only reads.',
+      });
+    }
+    return runUnderDeadline(tool, bound.run, caller);
+  };
+
+  const journal = async (name: string, caller: Caller, at: number, startedTicks: number, code: string | null): Promise<void> => {
+    if (readOnly || byName.get(name)?.annotations.readOnly !== false || code === 'invalid_input') return;
+    try {
+      await record({ at, tool: name, surface: caller.surface, code, durationMs: runtime.ticks() - startedTicks });
+    } catch (error) {
+      runtime.log('warn', `the call of ${name} could not be journaled: ${toSkillflowError(error).message}`);
+    }
+  };
+
+  return {
+    call: async (name, input, caller) => {
+      const at = runtime.now();
+      const startedTicks = runtime.ticks();
+      try {
+        const output = await perform(name, input, caller);
+        await journal(name, caller, at, startedTicks, null);
+        return { ok: true, output };
+      } catch (thrown) {
+        const error = toSkillflowError(thrown);
+        await journal(name, caller, at, startedTicks, error.code);
+        if (error.code === 'internal') runtime.log('error', `${name}: ${error.stack ?? error.message}`);
+        return { ok: false, error: errorBody(error) };
+      }
+    },
+  };
+}

@@ -1,0 +1,15 @@
+export { createApp } from './app.ts';
+export type { CreateAppOptions, Skillflow } from './app.ts';
+export { openApp } from './open-app.ts';
+export type { OpenAppOptions } from './open-app.ts';
+export { createRuntime } from './runtime.ts';
+export type { Runtime } from './runtime.ts';
+export type { Config } from './config.ts';
+export { SkillflowError } from './errors.ts';
+export type { ErrorBody, ErrorCode } from './errors.ts';
+export type { CallResult, Caller } from './executor/executor.ts';
+export type { RunEvent } from './events.ts';
+export type { Finding, Severity } from './finding.ts';
+export type { Ballot, Decision } from './ballot.ts';
+export { defineTool } from './tools/tool.ts';
+export type { Tool } from './tools/tool.ts';

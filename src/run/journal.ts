@@ -1,0 +1,68 @@
+import type { Database, Queries } from '../store/database.ts';
+import type { EventBody, RunEvent } from '../events.ts';
+import type { Runtime } from '../runtime.ts';
+import { parseEvent } from './parse-event.ts';
+
+/** The append-only record of runs. An event is committed before anyone is told of it. */
+export interface Journal {
+  /**
+   * Appends events to a run, in order, in one transaction together with what `also` writes; then tells the listeners.
+   * Returns the events with their places.
+   */
+  append(runId: string, bodies: readonly EventBody[], also?: (queries: Queries) => Promise<void>): Promise<readonly RunEvent[]>;
+  /** Events after `after` (0 = from the first), at most `limit`, in order; empty for an unknown run. */
+  read(runId: string, options: { readonly after: number; readonly limit: number }): Promise<readonly RunEvent[]>;
+  /** Calls `listener` for every event that this process appends; returns the way to stop. */
+  listen(listener: (event: RunEvent) => void): () => void;
+}
+
+export interface JournalDeps {
+  readonly db: Database;
+  readonly runtime: Runtime;
+}
+
+export function createJournal({ db, runtime }: JournalDeps): Journal {
+  const listeners = new Set<(event: RunEvent) => void>();
+
+  const insert = async (queries: Queries, runId: string, bodies: readonly EventBody[]): Promise<RunEvent[]> => {
+    const last = await queries.get('SELECT max(seq) AS seq FROM event WHERE run_id = ?', [runId]);
+    let seq = Number(last?.['seq'] ?? 0);
+    const at = runtime.now();
+    const events: RunEvent[] = [];
+    for (const body of bodies) {
+      seq += 1;
+      const { type, ...rest } = body;
+      await queries.run('INSERT INTO event(run_id, seq, type, at, body) VALUES (?, ?, ?, ?, ?)', [
+        runId,
+        seq,
+        type,
+        at,
+        JSON.stringify(rest),
+      ]);
+      events.push({ ...body, runId, seq, at });
+    }
+    return events;
+  };
+
+  return {
+    append: async (runId, bodies, also) => {
+      const events = await db.write(async (queries) => {
+        await also?.(queries);
+        return insert(queries, runId, bodies);
+      });
+      for (const event of events) for (const listener of listeners) listener(event);
+      return events;
+    },
+    read: async (runId, { after, limit }) => {
+      const rows = await db.all(
+        'SELECT run_id, seq, type, at, body FROM event WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?',
+        [runId, after, limit],
+      );
+      return rows.map(parseEvent);
+    },
+    listen: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}

@@ -1,0 +1,140 @@
+import type { Ballot, Decision, DecisionRule, Outcome, Vote } from '../../ballot.ts';
+import type { ChangeSet, SkipReason, SourceFile } from '../../changes.ts';
+import type { Finding, Note, Severity } from '../../finding.ts';
+import type { RunState } from '../runs.ts';
+
+/** The facts of a run. */
+export interface ReportRun {
+  readonly id: string;
+  readonly skill: string;
+  readonly skillVersion: string | null;
+  readonly task: string;
+  readonly provider: string;
+  readonly topology: string;
+  readonly status: RunState;
+  /** Why it failed or was cancelled. */
+  readonly reason?: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Until it ended, or until the report was made. */
+  readonly durationMs: number;
+}
+
+/** What one agent did. `skipped`: nobody could do its thinking. */
+export interface ReportAgent {
+  readonly id: string;
+  readonly type: string;
+  readonly capabilities: readonly string[];
+  readonly status: 'completed' | 'skipped' | 'failed';
+  /** Why it was skipped or failed. */
+  readonly reason?: string;
+  readonly durationMs: number;
+  /** How many findings it reported. */
+  readonly findings: number;
+  /** How many ballots it cast. */
+  readonly ballots: number;
+}
+
+/** What the run looked at. No absolute paths: a report may be published. */
+export interface Scope {
+  readonly mode: ChangeSet['mode'];
+  /** The revision compared with, full hash. */
+  readonly base: string | null;
+  readonly git: { readonly head: string | null; readonly branch: string | null; readonly shallow: boolean } | null;
+  /** In the change set's order; `changedLines` is `null` where the whole file was under review. */
+  readonly files: readonly {
+    readonly path: string;
+    readonly status: SourceFile['status'];
+    readonly changedLines: number | null;
+  }[];
+  /** Sum over the files of which only a part was under review. */
+  readonly changedLines: number;
+  /** How many files were under review as a whole. */
+  readonly wholeFiles: number;
+  /** How many files were asked for and not looked at. */
+  readonly skipped: number;
+}
+
+/** What was not looked at, or not with full depth, and why. Every list is empty when there was nothing. */
+export interface Omissions {
+  /** Agents that did not come to their end. */
+  readonly agents: readonly {
+    readonly id: string;
+    readonly status: Exclude<ReportAgent['status'], 'completed'>;
+    /** `''` when none was given. */
+    readonly reason: string;
+  }[];
+  /** Skipped files by reason, the largest group first; `examples` are the first five paths in order. */
+  readonly files: readonly { readonly reason: SkipReason; readonly count: number; readonly examples: readonly string[] }[];
+  /** What limits the change set. */
+  readonly changes: readonly { readonly code: string; readonly message: string }[];
+  /** Notes of agents and of the run; those that say the same are one, with the ids of all the agents that say so. */
+  readonly notes: readonly {
+    readonly code: string;
+    readonly message: string;
+    readonly count?: number;
+    /** Sorted; empty for a note of the run. */
+    readonly agents: readonly string[];
+  }[];
+}
+
+export interface ReportVote {
+  readonly voter: string;
+  readonly vote: Vote;
+  readonly reason: string;
+}
+
+/** A finding with what came of it. */
+export interface ReportFinding extends Finding {
+  /** `no_quorum` when nobody decided on it. */
+  readonly outcome: Outcome;
+  /** Ids of the agents that reported it. */
+  readonly reportedBy: readonly string[];
+  /** The first ballot of each voter, in the order cast. */
+  readonly votes: readonly ReportVote[];
+  /** Those of `votes` that lost: rejects of a confirmed finding, confirms of a rejected one. */
+  readonly dissent: readonly ReportVote[];
+  /** The figures of the decision, `null` when there was none. */
+  readonly decision: {
+    readonly rule: DecisionRule;
+    readonly confirms: number;
+    readonly rejects: number;
+    readonly abstains: number;
+    readonly quorum: number;
+    readonly eligible: number;
+  } | null;
+}
+
+export type OutcomeCounts = Readonly<Record<Outcome, number>>;
+
+/** All that the renderers show. Plain JSON. */
+export interface Report {
+  readonly run: ReportRun;
+  readonly scope: Scope;
+  readonly counts: {
+    readonly total: number;
+    readonly outcome: OutcomeCounts;
+    readonly severity: Readonly<Record<Severity, OutcomeCounts>>;
+  };
+  /** By severity (worst first), then file, line, column, rule, id. */
+  readonly findings: readonly ReportFinding[];
+  /** What was not looked at and why. */
+  readonly omissions: Omissions;
+  readonly agents: readonly ReportAgent[];
+  /** Where the report is written: paths from the project root; empty when it is only shown. */
+  readonly outputs: readonly string[];
+}
+
+export interface ReportInput {
+  readonly run: ReportRun;
+  readonly agents: readonly ReportAgent[];
+  readonly changes: ChangeSet;
+  /** One an id. */
+  readonly findings: readonly (Finding & { readonly reportedBy: readonly string[] })[];
+  readonly ballots: readonly Ballot[];
+  /** Where a subject has several, the last one holds. */
+  readonly decisions: readonly Decision[];
+  /** `agent` is the id of the agent whose note it is, `null` for one of the run. */
+  readonly notes: readonly (Note & { readonly agent: string | null })[];
+  readonly outputs?: readonly string[];
+}

@@ -1,0 +1,112 @@
+import { z } from 'zod';
+import type { Topology } from '../skill/skill.ts';
+import type { Row } from '../store/database.ts';
+import { numberOf, textOf, textOrNull } from '../store/row.ts';
+import { roleOf } from './agent-role.ts';
+
+export type Json = z.infer<ReturnType<typeof z.json>>;
+export type SwarmState = 'active' | 'destroyed';
+export type TaskPriority = 'low' | 'medium' | 'high' | 'critical';
+
+/** A named group of agents. Times in milliseconds since the epoch. */
+export interface SwarmRecord {
+  readonly swarmId: string;
+  readonly topology: Topology;
+  readonly strategy: string;
+  /** 1–1000; no more agents than that can be spawned. */
+  readonly maxAgents: number;
+  readonly status: SwarmState;
+  /** What the creator wanted kept with it; nothing here reads it. */
+  readonly config: Readonly<Record<string, Json>>;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** A swarm with its members and tasks counted, by status; an empty record when it has none. */
+export interface SwarmOverview extends SwarmRecord {
+  readonly agents: Readonly<Record<string, number>>;
+  readonly tasks: Readonly<Record<string, number>>;
+}
+
+/** A member of a swarm. `registered`: it is on record, and nothing runs on its behalf. */
+export interface AgentRecord {
+  readonly agentId: string;
+  readonly swarmId: string;
+  /** The type that was asked for. */
+  readonly type: string;
+  /** What the type stands for: the alias's target, or the type itself. */
+  readonly role: string;
+  readonly name: string;
+  readonly capabilities: readonly string[];
+  readonly status: 'registered';
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** A task in words. `not_executed`: it is on record, nobody works on it, and `reason` says why. */
+export interface TaskRecord {
+  readonly taskId: string;
+  /** `null` when there was no swarm to belong to. */
+  readonly swarmId: string | null;
+  readonly description: string;
+  readonly strategy: string;
+  readonly priority: TaskPriority;
+  /** Ids of other tasks. */
+  readonly dependencies: readonly string[];
+  readonly status: 'not_executed';
+  readonly reason: string | null;
+  /** The run that worked on it, where there is one. */
+  readonly runId: string | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+const strings = z.array(z.string());
+const swarmColumns = z.object({
+  topology: z.enum(['star', 'mesh', 'ring', 'hierarchy']),
+  status: z.enum(['active', 'destroyed']),
+  config: z.record(z.string(), z.json()),
+});
+const taskColumns = z.object({ priority: z.enum(['low', 'medium', 'high', 'critical']), status: z.literal('not_executed') });
+
+const times = (row: Row): { createdAt: number; updatedAt: number } => ({
+  createdAt: numberOf(row, 'created_at'),
+  updatedAt: numberOf(row, 'updated_at'),
+});
+
+export function toSwarm(row: Row): SwarmRecord {
+  return {
+    swarmId: textOf(row, 'id'),
+    strategy: textOf(row, 'strategy'),
+    maxAgents: numberOf(row, 'max_agents'),
+    ...swarmColumns.parse({ ...row, config: JSON.parse(textOrNull(row, 'config') ?? '{}') }),
+    ...times(row),
+  };
+}
+
+export function toAgent(row: Row): AgentRecord {
+  return {
+    agentId: textOf(row, 'id'),
+    swarmId: textOf(row, 'swarm_id'),
+    type: textOf(row, 'type'),
+    role: textOrNull(row, 'role') ?? roleOf(textOf(row, 'type')),
+    name: textOrNull(row, 'name') ?? textOf(row, 'id'),
+    capabilities: strings.parse(JSON.parse(textOf(row, 'capabilities'))),
+    status: z.literal('registered').parse(row['status']),
+    ...times(row),
+  };
+}
+
+export function toTask(row: Row): TaskRecord {
+  return {
+    taskId: textOf(row, 'id'),
+    swarmId: textOrNull(row, 'swarm_id'),
+    description: textOf(row, 'description'),
+    strategy: textOf(row, 'strategy'),
+    ...taskColumns.parse(row),
+    dependencies: strings.parse(JSON.parse(textOf(row, 'dependencies'))),
+    reason: textOrNull(row, 'reason'),
+    runId: textOrNull(row, 'run_id'),
+    ...times(row),
+  };
+}

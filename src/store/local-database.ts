@@ -1,0 +1,201 @@
+import { statSync } from 'node:fs';
+import { BusyError, ForbiddenError, InternalError, StorageError } from '../errors.ts';
+import type { Runtime } from '../runtime.ts';
+import type { Connection } from './connection.ts';
+import type { Database, Queries } from './database.ts';
+import { createLock } from './lock.ts';
+import { numberOf, textOf } from './row.ts';
+
+/** Milliseconds that a call keeps trying while others hold the lock. */
+const PATIENCE_MS = 10_000;
+const FIRST_PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 100;
+
+/** Statements that only read; the rest gets a transaction of its own. */
+const READS =
+  /^\s*(?:select|values|explain|pragma(?![\s\S]*=)|with(?![\s\S]*\b(?:insert\s|replace\s+into|update\s|delete\s+from)))\b/i;
+
+/**
+ * Runs `attempt` until it does not throw `BusyError`, with growing jittered pauses, for about 10 s. Time is the larger
+ * of the clock's and the sum of pauses, so a runtime with a fixed clock ends too.
+ */
+export async function retryWhileBusy<T>(
+  runtime: Runtime,
+  attempt: () => T,
+  sleep: (ms: number) => Promise<void> = (ms) => runtime.sleep(ms),
+): Promise<T> {
+  const begun = runtime.ticks();
+  let paused = 0;
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!(error instanceof BusyError) || Math.max(runtime.ticks() - begun, paused) >= PATIENCE_MS) throw error;
+    }
+    const pause = Math.min(FIRST_PAUSE_MS * 2 ** tries, LONGEST_PAUSE_MS) * (0.5 + runtime.random());
+    paused += pause;
+    await sleep(pause);
+  }
+}
+
+/** Fails when the file at the path is no longer the opened one: writes to a deleted file would vanish silently. */
+function watchFile(path: string): () => void {
+  const opened = statSync(path, { bigint: true });
+  return () => {
+    const now = statSync(path, { bigint: true, throwIfNoEntry: false });
+    if (now?.ino === opened.ino && now.dev === opened.dev) return;
+    throw new StorageError(`the database ${path} was ${now === undefined ? 'deleted' : 'replaced'} while it was open`, {
+      hint: 'Restart Skillflow; it will use the file that is there now, or create one.',
+      details: { path },
+    });
+  };
+}
+
+interface Transaction {
+  readonly queries: Queries;
+  /** Ends the transaction: commits, unless a statement's failure has already ended it. */
+  commit(): void;
+  rollback(): void;
+}
+
+/** The statements of one open transaction; they refuse to run outside of it. */
+function transaction(connection: Connection): Transaction {
+  let over = false;
+  let failure: unknown;
+  const inside = <T>(work: () => T): T => {
+    if (over) throw new InternalError('a query was sent to a transaction that is over', { hint: 'Await every query inside it.' });
+    if (failure !== undefined) throw failure;
+    try {
+      return work();
+    } catch (error) {
+      if (!connection.inTransaction()) failure = error; // SQLite rolled back by itself (full disk): nothing may follow
+      throw error;
+    }
+  };
+  return {
+    queries: {
+      all: async (sql, params) => inside(() => connection.all(sql, params)),
+      get: async (sql, params) => inside(() => connection.get(sql, params)),
+      run: async (sql, params) => inside(() => connection.run(sql, params)),
+    },
+    commit: () => {
+      inside(() => connection.exec('COMMIT'));
+      over = true;
+    },
+    rollback: () => {
+      over = true;
+      if (connection.inTransaction()) connection.exec('ROLLBACK');
+    },
+  };
+}
+
+/** Moves the log into the file, so that a copy of the one file is whole. Best effort: the log stays valid without it. */
+function checkpoint(connection: Connection, runtime: Runtime): void {
+  try {
+    connection.exec('PRAGMA busy_timeout = 0');
+    connection.all('PRAGMA wal_checkpoint(TRUNCATE)');
+  } catch (error) {
+    runtime.log('debug', `no checkpoint at close: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Queries that each stand alone: reads at once, everything else in a transaction of its own. */
+function standalone(read: <T>(work: (connection: Connection) => T) => Promise<T>, write: Database['write']): Queries {
+  return {
+    all: (sql, params) => (READS.test(sql) ? read((c) => c.all(sql, params)) : write((q) => q.all(sql, params))),
+    get: (sql, params) => (READS.test(sql) ? read((c) => c.get(sql, params)) : write((q) => q.get(sql, params))),
+    run: (sql, params) => write((q) => q.run(sql, params)),
+  };
+}
+
+/**
+ * The {@link Database} over one open connection. Tasks of this process take turns: while one has a transaction open,
+ * the queries of the others wait for it, since they share the connection.
+ */
+export function createLocalDatabase(connection: Connection, runtime: Runtime, readOnly: boolean): Database {
+  const { path } = connection;
+  const lock = createLock(runtime, PATIENCE_MS);
+  const checkFile = readOnly || path === ':memory:' ? undefined : watchFile(path);
+  let closed = false;
+  let wrote = false;
+
+  const open = (): Connection => {
+    if (closed) throw new InternalError(`the database ${path} is closed`);
+    return connection;
+  };
+  /** Runs `attempt` when it is this task's turn; while another process holds the lock, the other tasks may go first. */
+  const inTurn = async <T>(attempt: () => T): Promise<{ readonly value: T; readonly release: () => void }> => {
+    let release = await lock.acquire();
+    const giveWay = async (ms: number): Promise<void> => {
+      release();
+      await runtime.sleep(ms);
+      release = await lock.acquire();
+    };
+    try {
+      return { value: await retryWhileBusy(runtime, attempt, giveWay), release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  };
+  const read = async <T>(work: (connection: Connection) => T): Promise<T> => {
+    if (!lock.held) {
+      try {
+        return work(open()); // nothing else can run in between
+      } catch (error) {
+        if (!(error instanceof BusyError)) throw error;
+      }
+    }
+    const { value, release } = await inTurn(() => work(open()));
+    release();
+    return value;
+  };
+  const write: Database['write'] = async (body) => {
+    if (readOnly) throw new ForbiddenError(`the database ${path} is open read-only`, { hint: 'Open it writable to change it.' });
+    const { release } = await inTurn(() => {
+      open();
+      checkFile?.();
+      connection.exec('BEGIN IMMEDIATE');
+    });
+    wrote = true;
+    const current = transaction(connection);
+    try {
+      const result = await body(current.queries);
+      current.commit();
+      return result;
+    } catch (error) {
+      current.rollback();
+      throw error;
+    } finally {
+      release();
+    }
+  };
+  const close = async (): Promise<void> => {
+    if (closed) return;
+    const release = await lock.acquire();
+    try {
+      if (closed) return;
+      closed = true;
+      if (wrote) checkpoint(connection, runtime);
+      connection.close();
+    } finally {
+      release();
+    }
+  };
+  return {
+    path,
+    readOnly,
+    ...standalone(read, write),
+    write,
+    dataVersion: () => read((c) => numberOf(c.get('PRAGMA data_version') ?? {}, 'data_version')),
+    integrity: () =>
+      read((c) =>
+        c
+          .all('PRAGMA integrity_check')
+          .map((row) => textOf(row, 'integrity_check'))
+          .join('\n'),
+      ),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

@@ -1,0 +1,9 @@
+import { healthTools } from './health.ts';
+import { memoryTools } from './memory.ts';
+import { runTools } from './run.ts';
+import { skillTools } from './skill.ts';
+import { swarmTools } from './swarm.ts';
+import type { AnyTool } from './tool.ts';
+
+/** Every tool, in the order that listings show. */
+export const allTools: readonly AnyTool[] = [...skillTools, ...runTools, ...memoryTools, ...swarmTools, ...healthTools];

@@ -1,0 +1,143 @@
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { ConflictError, InvalidInputError } from '../../src/errors.ts';
+import type { Database } from '../../src/store/database.ts';
+import { migrateTo, SCHEMA_VERSION } from '../../src/store/migration.ts';
+import { MIGRATIONS } from '../../src/store/migrations/index.ts';
+import { openDatabase } from '../../src/store/open-database.ts';
+import { testRuntime, useScratch } from './scratch.ts';
+
+const scratch = useScratch();
+let path: string;
+let db: Database;
+
+async function open(): Promise<Database> {
+  const opened = await openDatabase(path, { runtime: testRuntime() });
+  scratch.onCleanUp(() => opened.close());
+  return opened;
+}
+
+beforeEach(async () => {
+  path = join(await scratch.folder(), 'skillflow.db');
+  db = await open();
+});
+
+const schema = (): Promise<unknown> =>
+  db.all("SELECT type, name, sql FROM sqlite_schema WHERE name <> 'sqlite_sequence' ORDER BY name");
+const version = async (): Promise<unknown> => (await db.get('PRAGMA user_version'))?.['user_version'];
+
+const RUN = "INSERT INTO run (id, skill, task, status, provider, created_at) VALUES (?, 's', 't', ?, 'local', 1)";
+const EVENT = "INSERT INTO event (run_id, seq, type, at, body) VALUES (?, ?, 'run_started', 1, '{}')";
+const ENTRY = `INSERT INTO memory_entry (namespace, key, value, format, words, created_at, updated_at)
+  VALUES ('n', ?, ?, 'text', ?, 1, 1) RETURNING id`;
+
+describe('migrations', () => {
+  test('are numbered from 1 without gaps', () => {
+    expect(MIGRATIONS.map((migration) => migration.version)).toEqual(MIGRATIONS.map((_, index) => index + 1));
+  });
+
+  test('down to nothing and up again, with data in every table, give the same schema', async () => {
+    const before = await schema();
+    await db.run(RUN, ['r', 'running']);
+    await db.run(EVENT, ['r', 1]);
+    await db.run("INSERT INTO step (run_id, id, agent_id, kind, status) VALUES ('r', 's', 'a', 'work', 'done')");
+    await db.run(ENTRY, ['k', 'v', null]);
+    await db.run("INSERT INTO swarm VALUES ('w', 'star', 'auto', 3, 'active', NULL, 1, 1)");
+    await db.run("INSERT INTO agent VALUES ('a', 'w', 'coder', NULL, NULL, '[]', 'idle', 1, 1)");
+    await migrateTo(db, 0);
+    expect(await schema()).toEqual([]);
+    expect(await version()).toBe(0);
+    await migrateTo(db);
+    expect(await schema()).toEqual(before);
+    expect(await version()).toBe(SCHEMA_VERSION);
+    expect(await db.integrity()).toBe('ok');
+  });
+
+  test('to the present version changes nothing', async () => {
+    const before = await db.get('PRAGMA schema_version');
+    await migrateTo(db);
+    expect(await db.get('PRAGMA schema_version')).toEqual(before);
+  });
+
+  test('up by two connections at once happens once', async () => {
+    await migrateTo(db, 0);
+    const other = await openDatabase(path, { runtime: testRuntime() });
+    scratch.onCleanUp(() => other.close());
+    await migrateTo(db, 0);
+    await Promise.all([migrateTo(db), migrateTo(other), migrateTo(db), migrateTo(other)]);
+    expect(await version()).toBe(SCHEMA_VERSION);
+    expect(await other.integrity()).toBe('ok');
+  });
+
+  test.each([-1, 0.5, SCHEMA_VERSION + 1, NaN])('to version %s is refused', async (wanted) => {
+    await expect(migrateTo(db, wanted)).rejects.toThrow(InvalidInputError);
+  });
+
+  test('a failing migration leaves nothing behind', async () => {
+    await migrateTo(db, 0);
+    await db.run('CREATE TABLE swarm (in_the_way)');
+    await expect(migrateTo(db)).rejects.toThrow(/swarm already exists/);
+    expect(await version()).toBe(0);
+    expect(await db.all("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'sqlite_sequence'")).toEqual([
+      { name: 'swarm' },
+    ]);
+  });
+});
+
+describe('the journal', () => {
+  test('cannot be changed, nor deleted from, except with its run', async () => {
+    await db.run(RUN, ['r', 'running']);
+    await db.run(EVENT, ['r', 1]);
+    await expect(db.run('UPDATE event SET at = 2')).rejects.toThrow(/append-only/);
+    await expect(db.run('DELETE FROM event')).rejects.toThrow(/append-only/);
+    await expect(db.run(`INSERT OR REPLACE ${EVENT.slice('INSERT '.length)}`, ['r', 1])).rejects.toThrow(/append-only/);
+    await expect(db.run(EVENT, ['r', 1])).rejects.toThrow(ConflictError);
+    expect(await db.all('SELECT seq, at FROM event')).toEqual([{ seq: 1, at: 1 }]);
+    await db.run("DELETE FROM run WHERE id = 'r'");
+    expect(await db.all('SELECT seq FROM event')).toEqual([]);
+  });
+
+  test('a run has one of four states', async () => {
+    await expect(db.run(RUN, ['r', 'paused'])).rejects.toThrow(ConflictError);
+  });
+});
+
+describe('memory', () => {
+  const find = async (word: string): Promise<unknown> =>
+    (
+      await db.all('SELECT key FROM memory_entry WHERE id IN (SELECT rowid FROM memory_fts WHERE memory_fts MATCH ?)', [word])
+    ).map((row) => row['key']);
+
+  test('the index and the change log follow every change; ids are never used again', async () => {
+    await db.run(ENTRY, ['a', 'running café', null]);
+    await db.run(ENTRY, ['b', '{"x":"line\\nbreak"}', 'line\nbreak']);
+    expect(await find('run')).toEqual(['a']); // stemmed
+    expect(await find('CAFE')).toEqual(['a']); // without diacritics
+    expect(await find('break')).toEqual(['b']);
+    await db.run("UPDATE memory_entry SET value = 'walking' WHERE key = 'a'");
+    expect(await find('run')).toEqual([]);
+    expect(await find('walked')).toEqual(['a']);
+    await db.run("DELETE FROM memory_entry WHERE key = 'b'");
+    expect(await find('break')).toEqual([]);
+    expect(await db.get(ENTRY, ['c', 'v', null])).toEqual({ id: 3 });
+    expect((await db.all('SELECT entry_id, op FROM chg ORDER BY seq')).map((row) => Object.values(row).join(' '))).toEqual([
+      '1 insert',
+      '2 insert',
+      '1 update',
+      '2 delete',
+      '3 insert',
+    ]);
+    await db.run("INSERT INTO memory_fts (memory_fts, rank) VALUES ('integrity-check', 1)");
+  });
+});
+
+describe('swarms', () => {
+  test('take their agents with them, not their tasks', async () => {
+    await db.run("INSERT INTO swarm VALUES ('w', 'star', 'auto', 3, 'active', NULL, 1, 1)");
+    await db.run("INSERT INTO agent VALUES ('a', 'w', 'coder', NULL, NULL, '[]', 'idle', 1, 1)");
+    await db.run("INSERT INTO task VALUES ('t', 'w', 'd', 'auto', 'high', '[]', 'pending', NULL, NULL, 1, 1)");
+    await db.run('DELETE FROM swarm');
+    expect(await db.all('SELECT id FROM agent')).toEqual([]);
+    expect(await db.all('SELECT id, swarm_id FROM task')).toEqual([{ id: 't', swarm_id: null }]);
+  });
+});

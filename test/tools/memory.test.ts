@@ -1,0 +1,229 @@
+import { readdir } from 'node:fs/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createRuntime } from '../../src/runtime.ts';
+import { rawSql } from '../helpers/raw-sql.ts';
+import { createTestApp } from '../helpers/test-app.ts';
+import type { TestApp } from '../helpers/test-app.ts';
+
+const PLAIN = { color: false, width: 80 };
+const HOSTILE = "'); DROP TABLE memory_entry; --";
+let now = 1_700_000_000_000;
+let app: TestApp;
+
+beforeEach(async () => {
+  now = 1_700_000_000_000;
+  app = await createTestApp({ runtime: { ...createRuntime('silent'), now: () => now } });
+});
+afterEach(() => app[Symbol.asyncDispose]());
+
+const output = async (tool: string, input: unknown): Promise<Readonly<Record<string, unknown>>> => {
+  const result = await app.call(tool, input);
+  if (!result.ok) throw new Error(JSON.stringify(result.error));
+  return Object.fromEntries(Object.entries(Object(result.output)));
+};
+const raw = (sql: string, params: readonly (string | number)[] = []): Promise<unknown> =>
+  rawSql(app.skillflow.app.config.databasePath, sql, params);
+const entries = async (): Promise<unknown> => {
+  const db = await app.skillflow.app.database('read');
+  return db.all('SELECT namespace, key, value, format, tags, expires_at FROM memory_entry ORDER BY id');
+};
+
+describe('memory_store and memory_get', () => {
+  test('what is stored is a row that another process reads, and the reverse', async () => {
+    const stored = await output('memory_store', { key: 'city', value: 'Łódź', tags: ['place'] });
+    expect(stored).toMatchObject({ namespace: 'default', key: 'city', created: true, bytes: 7, expiresAt: null });
+    expect(await raw('SELECT namespace, key, value, tags FROM memory_entry')).toStrictEqual([
+      { namespace: 'default', key: 'city', value: 'Łódź', tags: '["place"]' },
+    ]);
+    await raw('UPDATE memory_entry SET value = ?', ['Gdańsk']);
+    expect(await output('memory_get', { key: 'city' })).toMatchObject({ value: 'Gdańsk', tags: ['place'] });
+    await app.restart();
+    expect(await output('memory_get', { key: 'city' })).toMatchObject({ value: 'Gdańsk', id: stored['id'] });
+  });
+
+  test.each([
+    ['text that looks like JSON', '{"a":1}'],
+    ['empty text', ''],
+    ['text with NUL', 'a\0b'],
+    ['a number', -1.5e300],
+    ['null', null],
+    ['a list', [1, [null, 'x'], { a: false }]],
+    ['an object', { constructor: 1, list: [] }],
+    ['SQL', HOSTILE],
+  ])('%s comes back as it was', async (_what, value) => {
+    await output('memory_store', { key: 'k', value, namespace: '../..' });
+    expect((await output('memory_get', { key: 'k', namespace: '../..' }))['value']).toStrictEqual(value);
+    expect(await readdir(app.dir)).toStrictEqual(['.skillflow']);
+  });
+
+  test('a second store replaces, and says so', async () => {
+    const { id } = await output('memory_store', { key: 'k', value: 1, tags: ['old'] });
+    expect(await output('memory_store', { key: 'k', value: 2 })).toMatchObject({ id, created: false });
+    expect(await output('memory_get', { key: 'k' })).toMatchObject({ value: 2, tags: [] });
+  });
+
+  test('an entry is gone from the moment it expires', async () => {
+    expect(await output('memory_store', { key: 'k', value: 1, ttlSeconds: 2 })).toMatchObject({
+      expiresAt: '2023-11-14T22:13:22.000Z',
+    });
+    now += 1999;
+    expect(await output('memory_get', { key: 'k' })).toMatchObject({ value: 1 });
+    now += 1;
+    expect(await app.call('memory_get', { key: 'k' })).toMatchObject({ ok: false, error: { code: 'not_found' } });
+    expect(await output('memory_list', {})).toMatchObject({ entries: [], total: 0 });
+  });
+
+  test('a missing key is an error that names near ones', async () => {
+    await output('memory_store', { key: 'release-date', value: 1 });
+    expect(await app.call('memory_get', { key: 'relaese-date' })).toMatchObject({
+      ok: false,
+      error: { code: 'not_found', message: expect.stringMatching(/relaese-date.*default/), hint: 'Did you mean "release-date"?' },
+    });
+    expect(await app.call('memory_get', { key: 'zzz', namespace: 'other' })).toMatchObject({
+      ok: false,
+      error: { code: 'not_found', hint: expect.stringMatching(/memory_list/) },
+    });
+  });
+});
+
+describe('memory_list, memory_search, memory_delete', () => {
+  test('list pages by namespace and key, with excerpts unless values are asked for', async () => {
+    const long = 'x'.repeat(500);
+    await output('memory_store', { key: 'b', value: long });
+    await output('memory_store', { key: 'a', value: { n: 1 } });
+    await output('memory_store', { key: 'a', value: 'there', namespace: 'other' });
+    const all = await output('memory_list', {});
+    expect(all).toMatchObject({ namespace: null, total: 3, entries: [{ key: 'a' }, { key: 'b' }, { namespace: 'other' }] });
+    expect(JSON.stringify(all)).not.toMatch(/"value"/);
+    expect(await output('memory_list', { namespace: 'default', offset: 1 })).toMatchObject({
+      total: 2,
+      entries: [{ key: 'b', bytes: 500, preview: 'x'.repeat(200) }],
+    });
+    expect(await output('memory_list', { namespace: 'default', values: true })).toMatchObject({
+      entries: [{ value: { n: 1 } }, { value: long }],
+    });
+    expect(await output('memory_list', { prefix: 'a', limit: 1 })).toMatchObject({ total: 2, entries: [{ key: 'a' }] });
+    expect(await output('memory_list', { prefix: '%' })).toMatchObject({ total: 0 });
+  });
+
+  test('search ranks, in one namespace or in all', async () => {
+    await output('memory_store', { key: 'one', value: 'the cat sat on the mat' });
+    await output('memory_store', { key: 'two', value: 'a dog chased a cat, another cat watched the mat', namespace: 'other' });
+    await output('memory_store', { key: 'three', value: 'nothing of the kind' });
+    const found = await output('memory_search', { query: 'cats mat' });
+    expect(found).toMatchObject({ total: 2, matchedBy: 'words', namespace: null });
+    expect(JSON.stringify(found)).not.toMatch(/"value"/);
+    expect(await output('memory_search', { query: 'cats mat', namespace: 'other', values: true })).toMatchObject({
+      total: 1,
+      results: [{ key: 'two', value: 'a dog chased a cat, another cat watched the mat', snippet: expect.stringMatching(/cat/) }],
+    });
+    expect(await output('memory_search', { query: HOSTILE })).toMatchObject({ results: [] });
+  });
+
+  test('delete removes the row once; of a missing key it says that nothing was deleted', async () => {
+    await output('memory_store', { key: 'k', value: 1 });
+    await output('memory_store', { key: 'k', value: 1, namespace: 'other' });
+    expect(await output('memory_delete', { key: 'k' })).toStrictEqual({ namespace: 'default', key: 'k', deleted: true });
+    expect(await raw('SELECT namespace FROM memory_entry')).toStrictEqual([{ namespace: 'other' }]);
+    expect(await output('memory_delete', { key: 'k' })).toMatchObject({ deleted: false });
+    expect(await output('memory_delete', { key: '%', namespace: HOSTILE })).toMatchObject({ deleted: false });
+    expect(await raw('SELECT count(*) AS n FROM memory_entry')).toStrictEqual([{ n: 1 }]);
+  });
+});
+
+describe('a wrong call is refused and changes nothing', () => {
+  const huge = 'x'.repeat(2 * 1024 * 1024);
+  let deep: unknown = 1;
+  for (let i = 0; i < 5000; i += 1) deep = [deep];
+  const bad: readonly (readonly [string, unknown, string, RegExp])[] = [
+    ['memory_store', { key: 'k' }, 'invalid_input', /value.*any JSON/],
+    ['memory_store', { value: 1 }, 'invalid_input', /key/],
+    ['memory_store', { key: '', value: 1 }, 'invalid_input', /key/],
+    ['memory_store', { key: 7, value: 1 }, 'invalid_input', /key.*got 7/],
+    ['memory_store', { key: 'a\0b', value: 1 }, 'invalid_input', /key.*NUL/],
+    ['memory_store', { key: 'ä'.repeat(300), value: 1 }, 'invalid_input', /key has 600 bytes/],
+    ['memory_store', { key: huge, value: 1 }, 'invalid_input', /key/],
+    ['memory_store', { key: 'k', value: huge }, 'invalid_input', /value has more than 1048576 bytes/],
+    ['memory_store', { key: 'k', value: deep }, 'invalid_input', /value.*nested/],
+    ['memory_store', { key: 'k', value: { f: () => 1 } }, 'invalid_input', /value\.f is function/],
+    ['memory_store', { key: 'k', value: 1, namespace: 'a\0' }, 'invalid_input', /namespace.*NUL/],
+    ['memory_store', { key: 'k', value: 1, namespace: null }, 'invalid_input', /namespace.*null/],
+    ['memory_store', { key: 'k', value: 1, ttlSeconds: 0 }, 'invalid_input', /ttlSeconds/],
+    ['memory_store', { key: 'k', value: 1, ttlSeconds: -5 }, 'invalid_input', /ttlSeconds/],
+    ['memory_store', { key: 'k', value: 1, ttlSeconds: '60' }, 'invalid_input', /ttlSeconds.*"60"/],
+    ['memory_store', { key: 'k', value: 1, tags: 'a' }, 'invalid_input', /tags/],
+    ['memory_store', { key: 'k', value: 1, tags: [''] }, 'invalid_input', /tags\[0\] is empty/],
+    ['memory_store', { key: 'k', value: 1, ttl: 5 }, 'invalid_input', /ttl/],
+    ['memory_get', {}, 'invalid_input', /key/],
+    ['memory_get', { key: 'nope' }, 'not_found', /nope/],
+    ['memory_get', { key: 'kept', namespace: '../..' }, 'not_found', /\.\.\/\.\./],
+    ['memory_search', {}, 'invalid_input', /query/],
+    ['memory_search', { query: '  ' }, 'invalid_input', /query/],
+    ['memory_search', { query: huge }, 'invalid_input', /query/],
+    ['memory_search', { query: 'x', limit: 101 }, 'invalid_input', /limit/],
+    ['memory_list', { limit: 0 }, 'invalid_input', /limit/],
+    ['memory_list', { limit: 1.5 }, 'invalid_input', /limit/],
+    ['memory_list', { offset: -1 }, 'invalid_input', /offset/],
+    ['memory_delete', {}, 'invalid_input', /key/],
+    ['memory_delete', { key: ['kept'] }, 'invalid_input', /key/],
+  ];
+
+  test.each(bad.map(([tool, input, code, message], index) => ({ index, tool, input, code, message })))(
+    '$index: $tool $message',
+    async ({ tool, input, code, message }) => {
+      await output('memory_store', { key: 'kept', value: 'as it was' });
+      const before = await entries();
+      const result = await app.call(tool, input);
+      expect(result).toMatchObject({
+        ok: false,
+        error: { code, message: expect.stringMatching(message), hint: expect.stringMatching(/./) },
+      });
+      expect(JSON.stringify(result).length).toBeLessThan(1500);
+      expect(await entries()).toStrictEqual(before);
+    },
+  );
+
+  test('reading a project without a database makes none', async () => {
+    expect(await output('memory_list', {})).toMatchObject({ entries: [], total: 0 });
+    expect(await output('memory_search', { query: 'x' })).toMatchObject({ results: [] });
+    expect(await app.call('memory_get', { key: 'k' })).toMatchObject({ ok: false, error: { code: 'not_found' } });
+    expect(await readdir(app.dir)).toStrictEqual([]);
+  });
+
+  test('read-only mode', async () => {
+    await using readOnly = await createTestApp({ flags: { readOnly: true } });
+    expect(await readOnly.call('memory_store', { key: 'k', value: 1 })).toMatchObject({
+      ok: false,
+      error: { code: 'forbidden' },
+    });
+    expect(await readOnly.call('memory_delete', { key: 'k' })).toMatchObject({ ok: false, error: { code: 'forbidden' } });
+    expect(await readdir(readOnly.dir)).toStrictEqual([]);
+  });
+});
+
+describe('text', () => {
+  const text = async (tool: string, input: unknown): Promise<string> =>
+    app.skillflow.render(tool, await output(tool, input), PLAIN);
+
+  test('tables with control characters made visible', async () => {
+    expect(await text('memory_list', {})).toBe('No entries.');
+    expect(await text('memory_search', { query: 'x' })).toBe('Nothing found.');
+    expect(await text('memory_store', { key: 'k\u001B]0;x\u0007', value: 'red \u001B[31mtext' })).toMatch(
+      /^stored +k\\x1b\]0;x\\x07\n/,
+    );
+    expect(await text('memory_list', {})).toBe(
+      String.raw`NAMESPACE  KEY            BYTES  UPDATED (UTC)     VALUE
+default    k\x1b]0;x\x07  13     2023-11-14T22:13  red \x1b[31mtext`,
+    );
+    expect(await text('memory_search', { query: 'red' })).toContain(String.raw`red \x1b[31mtext`);
+    expect(await text('memory_delete', { key: 'zzz' })).toMatch(/^no such entry +zzz/);
+  });
+
+  test('a value is printed line by line', async () => {
+    await output('memory_store', { key: 'k', value: 'one\ntwo\u001B[2J' });
+    await output('memory_store', { key: 'j', value: { a: [1] } });
+    expect(await text('memory_get', { key: 'k' })).toBe(String.raw`one
+two\x1b[2J`);
+    expect(await text('memory_get', { key: 'j' })).toBe('{\n  "a": [\n    1\n  ]\n}');
+  });
+});

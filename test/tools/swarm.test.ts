@@ -1,0 +1,184 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createRuntime } from '../../src/runtime.ts';
+import type { Database } from '../../src/store/database.ts';
+import { openDatabase } from '../../src/store/open-database.ts';
+import { createTestApp } from '../helpers/test-app.ts';
+import type { TestApp } from '../helpers/test-app.ts';
+
+const PLAIN = { color: false, width: 100 };
+const HOSTILE = "x'); DROP TABLE agent; --";
+let app: TestApp;
+let db: Database;
+
+beforeEach(async () => {
+  app = await createTestApp();
+  const path = app.skillflow.app.config.databasePath;
+  db = await openDatabase(path, { runtime: createRuntime('silent') });
+});
+afterEach(async () => {
+  await db.close();
+  await app[Symbol.asyncDispose]();
+});
+
+const counts = async (): Promise<readonly unknown[]> => {
+  const [row] = await db.all(
+    'SELECT (SELECT count(*) FROM swarm) AS swarms, (SELECT count(*) FROM agent) AS agents, (SELECT count(*) FROM task) AS tasks',
+  );
+  return [row?.['swarms'], row?.['agents'], row?.['tasks']];
+};
+const output = async (tool: string, input: unknown): Promise<Readonly<Record<string, unknown>>> => {
+  const result = await app.call(tool, input);
+  if (!result.ok) throw new Error(JSON.stringify(result.error));
+  return Object.fromEntries(Object.entries(Object(result.output)));
+};
+const idOf = async (tool: string, input: unknown, field: string): Promise<string> => String((await output(tool, input))[field]);
+
+test('a swarm, its agent and its task are rows, and read the same after a restart', async () => {
+  const swarmId = await idOf('swarm_create', { topology: 'ring', maxAgents: 2, config: { deep: [{ a: null }] } }, 'swarmId');
+  const agentId = await idOf('agent_spawn', { type: 'architect', capabilities: ['draw'] }, 'agentId');
+  const taskId = await idOf('task_submit', { description: `do ${HOSTILE}` }, 'taskId');
+  expect(await db.get('SELECT topology, max_agents, config FROM swarm WHERE id = ?', [swarmId])).toMatchObject({
+    topology: 'ring',
+    max_agents: 2,
+    config: '{"deep":[{"a":null}]}',
+  });
+  expect(await db.get('SELECT type, role, swarm_id FROM agent WHERE id = ?', [agentId])).toMatchObject({
+    type: 'architect',
+    role: 'system-architect',
+    swarm_id: swarmId,
+  });
+  expect(await db.get('SELECT description, status FROM task WHERE id = ?', [taskId])).toMatchObject({
+    description: `do ${HOSTILE}`,
+    status: 'not_executed',
+  });
+  const ask = async (): Promise<unknown> => [
+    await output('swarm_status', {}),
+    await output('agent_list', { swarmId }),
+    await output('task_status', { taskId }),
+  ];
+  const before = await ask();
+  await app.restart();
+  expect(await ask()).toStrictEqual(before);
+  expect(before).toMatchObject([
+    { swarmId, agents: { registered: 1 }, tasks: { not_executed: 1 } },
+    { swarmId, total: 1, agents: [{ agentId, type: 'architect', role: 'system-architect', status: 'registered' }] },
+    { taskId, swarmId, status: 'not_executed', runId: null },
+  ]);
+});
+
+test('what nothing runs says so', async () => {
+  await output('swarm_create', {});
+  expect(await output('agent_spawn', { type: 'coder' })).toMatchObject({
+    note: expect.stringMatching(/nothing runs on its behalf/),
+  });
+  expect(await output('task_submit', { description: 'x' })).toMatchObject({ reason: expect.stringMatching(/skill_run/) });
+});
+
+test('defaults are those that the schema names', async () => {
+  expect(await output('swarm_create', {})).toMatchObject({ topology: 'star', maxAgents: 8, strategy: 'auto', config: {} });
+  expect(await output('task_submit', { description: 'x' })).toMatchObject({
+    strategy: 'adaptive',
+    priority: 'medium',
+    dependencies: [],
+  });
+});
+
+describe('a wrong call is refused and changes nothing', () => {
+  const huge = 'x'.repeat(2 * 1024 * 1024);
+  let deep: unknown = 1;
+  for (let i = 0; i < 2000; i += 1) deep = [deep];
+  const bad: readonly (readonly [string, unknown, string, RegExp])[] = [
+    ['swarm_create', { topology: 'hierarchical' }, 'invalid_input', /topology/],
+    ['swarm_create', { topology: 42 }, 'invalid_input', /topology.*42/],
+    ['swarm_create', { maxAgents: 0 }, 'invalid_input', /maxAgents/],
+    ['swarm_create', { maxAgents: 1001 }, 'invalid_input', /maxAgents/],
+    ['swarm_create', { maxAgents: 2.5 }, 'invalid_input', /maxAgents/],
+    ['swarm_create', { maxAgents: '8' }, 'invalid_input', /maxAgents.*got "8"/],
+    ['swarm_create', { strategy: huge }, 'invalid_input', /strategy/],
+    ['swarm_create', { strategy: 'a\0b' }, 'invalid_input', /strategy.*NUL/],
+    ['swarm_create', { config: [] }, 'invalid_input', /config/],
+    ['swarm_create', { config: { a: huge } }, 'invalid_input', /config.*65,536/],
+    ['swarm_create', { config: { a: deep } }, 'invalid_input', /config.*32 levels/],
+    ['swarm_create', { unknown: 1 }, 'invalid_input', /unknown/],
+    ['swarm_status', { swarmId: 'swarm_nope' }, 'not_found', /swarm_nope/],
+    ['swarm_status', { swarmId: HOSTILE }, 'not_found', /DROP TABLE/],
+    ['swarm_status', { swarmId: huge }, 'invalid_input', /swarmId/],
+    ['agent_spawn', {}, 'invalid_input', /type/],
+    ['agent_spawn', { type: 'Not Kebab' }, 'invalid_input', /type.*kebab-case.*"Not Kebab"/],
+    ['agent_spawn', { type: HOSTILE }, 'invalid_input', /type/],
+    ['agent_spawn', { type: 'coder\0' }, 'invalid_input', /type/],
+    ['agent_spawn', { type: 'a'.repeat(65) }, 'invalid_input', /type/],
+    ['agent_spawn', { type: 'coder', name: huge }, 'invalid_input', /name/],
+    ['agent_spawn', { type: 'coder', capabilities: 'all' }, 'invalid_input', /capabilities/],
+    ['agent_spawn', { type: 'coder', capabilities: [1] }, 'invalid_input', /capabilities\.0/],
+    ['agent_spawn', { type: 'coder', swarmId: '../..' }, 'not_found', /\.\.\/\.\./],
+    ['agent_list', { swarmId: 'swarm_nope' }, 'not_found', /swarm_nope/],
+    ['agent_list', { limit: 0 }, 'invalid_input', /limit/],
+    ['agent_list', { offset: -1 }, 'invalid_input', /offset/],
+    ['task_submit', {}, 'invalid_input', /description/],
+    ['task_submit', { description: huge }, 'invalid_input', /description/],
+    ['task_submit', { description: 'x', priority: 'urgent' }, 'invalid_input', /priority.*"urgent"/],
+    ['task_submit', { description: 'x', dependencies: ['task_nope'] }, 'invalid_input', /task_nope/],
+    ['task_submit', { description: 'x', swarmId: 'swarm_nope' }, 'not_found', /swarm_nope/],
+    ['task_status', { taskId: 'task_nope' }, 'not_found', /task_nope/],
+    ['task_status', { taskId: 7 }, 'invalid_input', /taskId/],
+    ['task_status', {}, 'invalid_input', /taskId/],
+    ['task_status', 'task_nope', 'invalid_input', /input/],
+  ];
+
+  test.each(bad.map(([tool, input, code, message]) => ({ tool, input, code, message })))(
+    '$tool $code $message',
+    async ({ tool, input, code, message }) => {
+      await output('swarm_create', {});
+      const before = await counts();
+      const result = await app.call(tool, input);
+      expect(result).toMatchObject({
+        ok: false,
+        error: { code, message: expect.stringMatching(message), hint: expect.stringMatching(/./) },
+      });
+      expect(JSON.stringify(result).length).toBeLessThan(1500);
+      expect(await counts()).toStrictEqual(before);
+    },
+  );
+
+  test('a full swarm', async () => {
+    await output('swarm_create', { maxAgents: 1 });
+    await output('agent_spawn', { type: 'coder' });
+    expect(await app.call('agent_spawn', { type: 'coder' })).toMatchObject({ ok: false, error: { code: 'conflict' } });
+    expect(await counts()).toStrictEqual([1, 1, 0]);
+  });
+
+  test('read-only mode', async () => {
+    await using readOnly = await createTestApp({ flags: { readOnly: true } });
+    for (const [tool, input] of [
+      ['swarm_create', {}],
+      ['agent_spawn', { type: 'coder' }],
+      ['task_submit', { description: 'x' }],
+    ] as const) {
+      expect(await readOnly.call(tool, input)).toMatchObject({ ok: false, error: { code: 'forbidden' } });
+    }
+    expect(await readOnly.call('agent_list', {})).toMatchObject({ ok: true, output: { swarmId: null, agents: [] } });
+  });
+});
+
+describe('text', () => {
+  const text = async (tool: string, input: unknown): Promise<string> =>
+    app.skillflow.render(tool, await output(tool, input), PLAIN);
+
+  test('agents are a table; control characters in names are visible', async () => {
+    expect(await text('agent_list', {})).toBe('No active swarm.');
+    const swarmId = await idOf('swarm_create', {}, 'swarmId');
+    expect(await text('agent_list', {})).toBe(`No agents in ${swarmId}.`);
+    const agentId = await idOf('agent_spawn', { type: 'analyst', name: 'a\u001B[31mb', capabilities: ['x', 'y'] }, 'agentId');
+    const [head, row] = (await text('agent_list', {})).split('\n');
+    expect(head).toMatch(/^AGENT +NAME +ROLE +STATUS +CAPABILITIES$/);
+    expect(row).toBe(`${agentId}  ${String.raw`a\x1b[31mb`}  code-analyzer  registered  x, y`);
+  });
+
+  test('a status counts, and a task says why it is not executed', async () => {
+    await output('swarm_create', {});
+    await output('agent_spawn', { type: 'coder' });
+    expect(await text('swarm_status', {})).toMatch(/agents +1 registered\ntasks +none\n/);
+    expect(await text('task_submit', { description: 'x' })).toMatch(/status +not_executed\nreason +no provider/);
+  });
+});
