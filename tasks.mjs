@@ -40,9 +40,10 @@ function install() {
   const stamp = path('node_modules', '.skillflow-installed');
   const wanted = digest([path('package-lock.json')], process.platform, process.arch);
   if (read(stamp) === wanted) return say('dependencies are fresh');
-  say('installing dependencies (npm ci --ignore-scripts)');
+  say('installing dependencies (npm install --ignore-scripts)');
   const npm = process.env['npm_execpath'];
-  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  // Not `npm ci`: it refuses a lock file that lacks a prebuilt binary of some other platform.
+  const args = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   if (npm === undefined) run('npm', args, { shell: process.platform === 'win32' });
   else run(process.execPath, [npm, ...args]);
   writeFileSync(stamp, wanted);
@@ -61,29 +62,79 @@ const withoutAjv = {
   },
 };
 
-/** The bin imports the server's code from a bundle of its own, see `src/mcp/load-serve.ts`. */
+/** What the bin imports lazily from the modules beside it, by their names there. */
+const LAZY = { 'cli/cli': 'cli', 'open-app': 'open-app', 'mcp/handler': 'handler', runtime: 'runtime' };
+const lazyModules = {
+  name: 'lazy-modules',
+  setup(build) {
+    build.onResolve({ filter: /^\.\/.*\.ts$/ }, ({ path: specifier, kind }) => {
+      const name = LAZY[specifier.slice(2, -3)];
+      return kind === 'dynamic-import' && name !== undefined ? { path: `./${name}.js`, external: true } : undefined;
+    });
+  },
+};
+
+/** The bin and the MCP server are scripts, which start sooner than modules; the rest is modules, loaded when needed. */
 async function bundle(dist) {
   const { build } = await import('esbuild');
   const define = { SKILLFLOW_VERSION: JSON.stringify(manifest().version) };
-  const common = { bundle: true, platform: 'node', target: 'node20.19', define, external: NATIVE, logLevel: 'warning', minify: true, keepNames: true, legalComments: 'none' };
-  const requireBanner = "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
+  const common = {
+    bundle: true,
+    platform: 'node',
+    target: 'node20.19',
+    define,
+    external: NATIVE,
+    logLevel: 'warning',
+    minify: true,
+    legalComments: 'none',
+  };
+  const requireBanner =
+    "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
   await build({
     ...common,
-    entryPoints: { bin: path('src/bin.ts'), index: path('src/index.ts'), 'analysis-worker': path('src/analysis/worker.ts') },
+    entryPoints: {
+      index: path('src/index.ts'),
+      'analysis-worker': path('src/analysis/worker.ts'),
+      ...Object.fromEntries(Object.entries(LAZY).map(([source, name]) => [name, path('src', `${source}.ts`)])),
+    },
     outdir: dist,
     format: 'esm',
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
     banner: { js: requireBanner },
+    keepNames: true, // names of errors are shown
   });
-  await build({ ...common, entryPoints: [path('src/mcp/serve.ts')], outfile: join(dist, 'mcp.cjs'), format: 'cjs', plugins: [withoutAjv] });
+  await build({
+    ...common,
+    entryPoints: [path('src/mcp/serve.ts')],
+    outfile: join(dist, 'mcp.cjs'),
+    format: 'cjs',
+    plugins: [withoutAjv],
+  });
+  await build({
+    ...common,
+    entryPoints: [path('src/bin.ts')],
+    outfile: join(dist, 'bin.cjs'),
+    format: 'cjs',
+    plugins: [lazyModules],
+    // Names the server's compiled code in the user's cache: hashing at every start would cost 10 ms.
+    define: { ...define, MCP_BUNDLE_HASH: JSON.stringify(digest([join(dist, 'mcp.cjs')])) },
+  });
 }
 
 /** Schemas are generated here, so that no process builds them at its start. */
 async function generateListings(dist) {
   const { build } = await import('esbuild');
   const outfile = path('node_modules', '.cache', 'skillflow', 'listings.mjs');
-  await build({ entryPoints: [path('src/listings.ts')], outfile, bundle: true, platform: 'node', format: 'esm', packages: 'external', logLevel: 'warning' });
+  await build({
+    entryPoints: [path('src/listings.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    logLevel: 'warning',
+  });
   const { listings, mcpListing } = await import(`${pathToFileURL(outfile).href}?at=${process.hrtime.bigint()}`);
   writeFileSync(join(dist, 'tools.json'), JSON.stringify(listings));
   writeFileSync(join(dist, 'mcp-tools.json'), JSON.stringify(mcpListing));
@@ -91,7 +142,13 @@ async function generateListings(dist) {
 
 async function build() {
   install();
-  const sources = [...filesBelow('src'), ...filesBelow('compat'), path('tasks.mjs'), path('package.json'), path('package-lock.json')];
+  const sources = [
+    ...filesBelow('src'),
+    ...filesBelow('compat'),
+    path('tasks.mjs'),
+    path('package.json'),
+    path('package-lock.json'),
+  ];
   const wanted = digest(sources);
   const stamp = path('dist', '.built');
   if (read(stamp) === wanted) return say('the build is fresh');
@@ -109,7 +166,7 @@ async function start(args) {
   await build();
   const given = args.length > 0 ? args : ['run', 'code-review-swarm', '--last', '20'];
   say(`skillflow ${given.join(' ')}`);
-  run(process.execPath, [path('dist', 'bin.js'), ...given]);
+  run(process.execPath, [path('dist', 'bin.cjs'), ...given]);
 }
 
 async function test(args) {
@@ -148,7 +205,15 @@ async function bench([name, ...args]) {
   }
   const { build: esbuild } = await import('esbuild');
   const outfile = path('node_modules', '.cache', 'skillflow', `bench-${name}.mjs`);
-  await esbuild({ entryPoints: [path('bench', `${name}.ts`)], outfile, bundle: true, platform: 'node', format: 'esm', packages: 'external', logLevel: 'warning' });
+  await esbuild({
+    entryPoints: [path('bench', `${name}.ts`)],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    logLevel: 'warning',
+  });
   run(process.execPath, [outfile, ...args]);
 }
 

@@ -24,7 +24,7 @@ try {
   console.log(
     `installed: ${(bytes / 1024 ** 2).toFixed(1)} MB in ${files.length} files (at most 120 MB); packed: ${((packed[0]?.size ?? 0) / 1024).toFixed(0)} KB`,
   );
-  const health = spawnSync(process.execPath, [join(modules, 'skillflow', 'dist', 'bin.js'), 'health'], {
+  const health = spawnSync(process.execPath, [join(modules, 'skillflow', 'dist', 'bin.cjs'), 'health'], {
     cwd: folder,
     encoding: 'utf8',
   });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { machine, measure } from './child.ts';
 
-const BIN = join(process.cwd(), 'dist', 'bin.js');
+const BIN = join(process.cwd(), 'dist', 'bin.cjs');
 const TREE_LINES = 100_000;
 const CHANGED_FILES = 50;
 

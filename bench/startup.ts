@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { benchEnvironment, machine, measure, median } from './child.ts';
 
 const RUNS = 20;
-const BIN = join(process.cwd(), 'dist', 'bin.js');
+const BIN = join(process.cwd(), 'dist', 'bin.cjs');
 
 const META = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',

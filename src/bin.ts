@@ -1,13 +1,19 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+// This file becomes a CommonJS script, which starts sooner than a module; what it imports lazily stays in modules.
 
 declare const SKILLFLOW_VERSION: string;
+declare const MCP_BUNDLE_HASH: string;
+declare const __dirname: string;
 
 const MINIMUM = [20, 19] as const;
 
 /** A parsed generated file: written by the build, so it is what the build says. */
 function generated<T>(name: string): T {
-  const value: T = JSON.parse(readFileSync(new URL(name, import.meta.url), 'utf8'));
+  const value: T = JSON.parse(readFileSync(join(__dirname, name), 'utf8'));
   return value;
 }
 
@@ -31,29 +37,30 @@ function stopSignal(): AbortSignal {
 }
 
 async function appOptions(verbose: boolean) {
-  const [{ createRuntime }, { fileURLToPath }] = await Promise.all([import('./runtime.ts'), import('node:url')]);
+  const { createRuntime } = await import('./runtime.ts');
   return {
     runtime: createRuntime(verbose ? 'debug' : 'warn'),
     version: SKILLFLOW_VERSION,
     cwd: process.cwd(),
-    packageDir: fileURLToPath(new URL('..', import.meta.url)),
-    workerUrl: new URL('./analysis-worker.js', import.meta.url),
+    packageDir: join(__dirname, '..'),
+    workerUrl: pathToFileURL(join(__dirname, 'analysis-worker.js')),
   };
 }
 
 async function mcp(argv: readonly string[]): Promise<void> {
   const { loadServe } = await import('./mcp/load-serve.ts');
-  const [{ homedir }, { join }] = await Promise.all([import('node:os'), import('node:path')]);
+  const { homedir } = await import('node:os');
   const { serve, keepCache } = loadServe({
-    bundle: join(import.meta.dirname, 'mcp.cjs'),
+    bundle: join(__dirname, 'mcp.cjs'),
     cacheDir: join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'skillflow'),
     uid: process.getuid?.(),
+    hash: MCP_BUNDLE_HASH,
   });
   const readOnly = argv.includes('--read-only');
   const verbose = argv.includes('--verbose');
   await serve({
     version: SKILLFLOW_VERSION,
-    tools: generated('./mcp-tools.json'),
+    tools: generated('mcp-tools.json'),
     openHandler: async () => {
       const [{ openApp }, { createMcpHandler }, options] = await Promise.all([
         import('./open-app.ts'),
@@ -83,7 +90,7 @@ async function cli(argv: readonly string[]): Promise<void> {
   process.exitCode = await runCli({
     argv,
     version: SKILLFLOW_VERSION,
-    listings: generated('./tools.json'),
+    listings: generated('tools.json'),
     openApp: async (flags) => {
       const [{ openApp }, options] = await Promise.all([import('./open-app.ts'), appOptions(argv.includes('--verbose'))]);
       return openApp({ ...options, flags });
@@ -100,8 +107,15 @@ async function cli(argv: readonly string[]): Promise<void> {
   });
 }
 
-const argv = process.argv.slice(2);
-assertNode();
-if (argv[0] === '--version' || argv[0] === '-v' || argv[0] === 'version') process.stdout.write(`${SKILLFLOW_VERSION}\n`);
-else if (argv[0] === 'mcp' && !argv.includes('--help')) await mcp(argv.slice(1));
-else await cli(argv);
+async function main(argv: readonly string[]): Promise<void> {
+  const [command] = argv;
+  assertNode();
+  if (command === '--version' || command === '-v' || command === 'version') process.stdout.write(`${SKILLFLOW_VERSION}\n`);
+  else if (command === 'mcp' && !argv.includes('--help')) await mcp(argv.slice(1));
+  else await cli(argv);
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  process.stderr.write(`skillflow: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exitCode = 1;
+});

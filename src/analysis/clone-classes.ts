@@ -1,4 +1,4 @@
-import { type CloneSource, type ClonePair } from './clone-index.ts';
+import type { ClonePair, CloneSource } from './clone-index.ts';
 import { touchesChange } from './touches-change.ts';
 
 /** One copy: whole lines of one source. */
@@ -17,7 +17,7 @@ export interface CloneClass {
   readonly copies: readonly [CloneCopy, ...CloneCopy[]];
 }
 
-export const MIN_LINES = 6;
+const MIN_LINES = 6;
 /** Different tokens that a copy must have: tables of data repeat few. */
 const MIN_KINDS = 12;
 

@@ -20,7 +20,7 @@ export interface ClonePair {
 
 /** A fingerprint that stands in more places is boilerplate; comparing all of them would take quadratic time. */
 const MAX_PLACES = 60;
-export const MIN_TOKENS = GUARANTEED_TOKENS;
+const MIN_TOKENS = GUARANTEED_TOKENS;
 
 interface Place {
   readonly source: number;

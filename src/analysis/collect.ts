@@ -5,7 +5,7 @@ import type { Runtime } from '../runtime.ts';
 import { type Repository, openRepository } from './git-state.ts';
 import { type GitScope, selectBase, selectLast, selectStaged, selectUncommitted } from './select-changes.ts';
 import { selectFiles, selectTree } from './select-files.ts';
-import { inspectAll } from './inspect.ts';
+import { comparePaths, inspectAll } from './inspect.ts';
 import type { Selected } from './selected.ts';
 
 export interface CollectDeps {
@@ -39,7 +39,7 @@ function requireGit(repository: Repository, root: string, signal: AbortSignal | 
 
 async function finish(root: string, repository: Repository, selected: Selected, signal?: AbortSignal): Promise<ChangeSet> {
   const { files, skipped } = await inspectAll(root, selected.candidates, signal);
-  const allSkipped = [...selected.skipped, ...skipped].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const allSkipped = [...selected.skipped, ...skipped].sort(comparePaths);
   const submodules = allSkipped.filter((file) => file.reason === 'submodule');
   const notes = [...(repository.git === null ? [] : repository.notes), ...selected.notes];
   if (submodules.length > 0) {

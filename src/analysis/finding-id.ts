@@ -13,7 +13,7 @@ export interface FindingIdentity {
 }
 
 /** White space runs become one blank, ends are trimmed: re-indented or re-wrapped text keeps its anchor. */
-export function normalizeAnchor(text: string): string {
+function normalizeAnchor(text: string): string {
   return text.replace(/\s+/gu, ' ').trim();
 }
 

@@ -44,7 +44,7 @@ const DIFF_ARGS = [
 const ESCAPES: Readonly<Record<string, number>> = { a: 7, b: 8, t: 9, n: 10, v: 11, f: 12, r: 13, '"': 34, '\\': 92 };
 
 /** Undoes git's C-style quoting of a path (`core.quotepath` in git-config(1)); an unquoted one loses git's final tab. */
-export function unquotePath(quoted: string): string {
+function unquotePath(quoted: string): string {
   if (!quoted.startsWith('"')) return quoted.replace(/\t$/u, '');
   const bytes: number[] = [];
   const pattern = /\\(?<octal>[0-7]{3})|\\(?<letter>.)|(?<plain>[^\\"]+)/gsu;
@@ -57,7 +57,7 @@ export function unquotePath(quoted: string): string {
 }
 
 /** Added lines by path. Hunk lines are counted off, so a changed line that looks like a header is not taken for one. */
-export function addedLines(patch: string): Map<string, LineRange[]> {
+function addedLines(patch: string): Map<string, LineRange[]> {
   const added = new Map<string, LineRange[]>();
   const rows = patch.split('\n');
   let current: LineRange[] = [];
@@ -104,7 +104,7 @@ function createFields(output: string): { next: () => string; peek: () => string;
 }
 
 /** Parses `--raw --numstat --patch -z`: raw rows, counts, an empty field, the patch (git-diff(1), "raw output format"). */
-export function parseDiff(output: string): DiffEntry[] {
+function parseDiff(output: string): DiffEntry[] {
   const fields = createFields(output);
   const rows: RawRow[] = [];
   while (fields.peek().startsWith(':')) {

@@ -18,6 +18,7 @@ const MIN_CHURN = 4;
 const MIN_HISTORY = 10;
 /** Files of the rest of the project that are parsed to learn what is usual in it. */
 const SAMPLE = 100;
+const SAMPLE_BYTES = 5 * 1024 * 1024;
 
 interface Measured {
   readonly file: SourceFile;
@@ -33,10 +34,8 @@ interface Thresholds {
 async function sampleComplexities(each: EachFile, context: TreeContext): Promise<number[]> {
   if (context.changes.mode === 'tree') return [];
   const accepts = (path: string): boolean => familyOf(languageOf(path)) !== null;
-  const { files } = await projectFiles(context, { accepts, maxFiles: 3000, maxBytes: 20 * 1024 * 1024 });
-  const step = Math.max(1, Math.ceil(files.length / SAMPLE));
-  const sample = files.filter((_, i) => i % step === 0);
-  const outcomes = await each('complexity', null, sample, context);
+  const { files } = await projectFiles(context, { accepts, maxFiles: SAMPLE, maxBytes: SAMPLE_BYTES, spread: true });
+  const outcomes = await each('complexity', null, files, context);
   return outcomes.flatMap((outcome) => (outcome.ok ? outcome.value.functions.map((fn) => fn.complexity) : []));
 }
 

@@ -25,11 +25,6 @@ export interface Candidate {
   readonly below?: string;
 }
 
-export interface Inspected {
-  readonly files: readonly SourceFile[];
-  readonly skipped: readonly SkippedFile[];
-}
-
 /** Why a content cannot be reviewed, or `null`. */
 function contentReason(content: Buffer, candidate: Candidate): SkipReason | null {
   if (content.length > MAX_FILE_BYTES) return 'huge';
@@ -44,7 +39,7 @@ function errorCode(error: unknown): unknown {
 }
 
 /** Reads files from disk and decides for each whether it can be reviewed. */
-export function createInspector(root: string): (candidate: Candidate) => Promise<SourceFile | SkippedFile> {
+function createInspector(root: string): (candidate: Candidate) => Promise<SourceFile | SkippedFile> {
   const folders = new Map<string, Promise<string>>();
   // A tracked file may lie behind a folder that has become a link; links are not followed.
   const realFolder = (folder: string): Promise<string> => {

@@ -17,7 +17,7 @@ export interface AnalysisDeps {
   readonly threads?: number;
 }
 
-export interface AnalyzeOptions {
+interface AnalyzeOptions {
   readonly signal: AbortSignal;
   /** Files done and files to do, for analyzers that look at one file at a time. */
   readonly onProgress?: (done: number, total: number) => void;

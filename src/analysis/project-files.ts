@@ -7,6 +7,8 @@ export interface ProjectFilesOptions {
   /** By path alone. */
   readonly accepts: (path: string) => boolean;
   readonly maxFiles: number;
+  /** Take at most `maxFiles` spread over the whole list, rather than the first ones. */
+  readonly spread?: boolean;
   readonly maxBytes: number;
 }
 
@@ -30,8 +32,10 @@ export async function projectFiles(context: TreeContext, options: ProjectFilesOp
     .filter((path) => !reviewed.has(path) && options.accepts(path))
     .map((path) => ({ path, status: 'whole', changed: 'all' }) as const)
     .sort(comparePaths);
-  const { files } = await inspectAll(changes.root, accepted.slice(0, options.maxFiles), signal);
-  let beyond = Math.max(0, accepted.length - options.maxFiles);
+  const step = options.spread === true ? Math.max(1, Math.ceil(accepted.length / options.maxFiles)) : 1;
+  const wanted = accepted.filter((_, i) => i % step === 0).slice(0, options.maxFiles);
+  const { files } = await inspectAll(changes.root, wanted, signal);
+  let beyond = Math.max(0, accepted.length - wanted.length);
   let bytes = 0;
   const kept = files.filter((file) => {
     bytes += file.bytes;

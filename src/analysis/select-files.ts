@@ -28,7 +28,7 @@ async function walk(root: string, folder: string, reason: string, signal?: Abort
 }
 
 /** All files below a folder of the project ('' for the root): what git tracks or would add, else what the disk holds. */
-export async function listBelow(root: string, folder: string, repository: Repository, signal?: AbortSignal): Promise<Listing> {
+async function listBelow(root: string, folder: string, repository: Repository, signal?: AbortSignal): Promise<Listing> {
   if (repository.git === null) return walk(root, folder, repository.reason, signal);
   const tracked = await listTracked(repository.git);
   const paths = folder === '' ? tracked : tracked.filter((path) => path.startsWith(`${folder}/`));

@@ -19,7 +19,7 @@ interface ChangedSource {
 }
 
 /** Whether a file is code that a test could refer to. */
-export function isTestable(file: SourceFile): boolean {
+function isTestable(file: SourceFile): boolean {
   return familyOf(file.language) !== null && !isTestPath(file.path) && !UNTESTED_BY_NATURE.test(file.path);
 }
 

@@ -1,4 +1,4 @@
-import type { FileBatch } from './file-runner.ts';
+import type { FileBatch } from './worker-threads.ts';
 import { type Outcome, runFileTask } from './file-tasks.ts';
 
 /** What a worker thread runs: one batch, one outcome a file in the same order. */

@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Script } from 'node:vm';
 import type * as serveModule from './serve.ts';
 
@@ -11,6 +10,8 @@ export interface LoadOptions {
   /** Folder for compiled code, the user's own; made where it is absent. */
   readonly cacheDir: string;
   readonly uid: number | undefined;
+  /** Hash of the bundle, made at build time. */
+  readonly hash: string;
 }
 
 /** Compiled code runs, so it is only taken from a folder and a file that nobody else can write. */
@@ -32,6 +33,10 @@ function writeCache(path: string, script: Script, pid: number): void {
     const temporary = `${path}.${pid}`;
     writeFileSync(temporary, script.createCachedData(), { mode: 0o600 });
     renameSync(temporary, path);
+    const [, runtime = ''] = /(-[^-]+-[^-]+\.v8)$/.exec(path) ?? [];
+    for (const other of readdirSync(dirname(path))) {
+      if (other.endsWith(runtime) && other !== basename(path)) rmSync(join(dirname(path), other), { force: true }); // an older build's
+    }
   } catch {
     // A cache that cannot be written costs some milliseconds at the next start, nothing else.
   }
@@ -41,12 +46,12 @@ function writeCache(path: string, script: Script, pid: number): void {
  * Loads the MCP server's code through V8's code cache, which saves a third of its start. The cache is keyed by the
  * code itself and by V8's version; V8 rejects one that does not fit.
  */
-export function loadServe({ bundle, cacheDir, uid }: LoadOptions): {
+export function loadServe({ bundle, cacheDir, uid, hash }: LoadOptions): {
   readonly serve: typeof serveModule.serve;
   keepCache(): void;
 } {
   const code = readFileSync(bundle, 'utf8');
-  const key = createHash('sha256').update(code).update(process.versions.v8).update(process.arch).digest('hex').slice(0, 32);
+  const key = `${hash.slice(0, 32)}-${process.versions.v8}-${process.arch}`;
   const path = join(cacheDir, `${key}.v8`);
   const cachedData = readCache(path, uid);
   const script = new Script(`(function (exports, require, module) {${code}\n})`, {

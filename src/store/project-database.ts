@@ -12,7 +12,7 @@ import type { OpenDatabaseOptions } from './open-database.ts';
 import { codeOf, storageError } from './storage-error.ts';
 
 /** What a project's `.skillflow` keeps out of version control: everything but what people write there. */
-const IGNORE = '*\n!.gitignore\n!config.json\n!skills/\n!skills/**\n';
+const IGNORE = '*\n!config.json\n!skills/\n!skills/**\n';
 
 async function makeProjectFolder(folder: string): Promise<void> {
   if (existsSync(folder)) return;

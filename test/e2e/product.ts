@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /** The built program: what users run. */
-export const BIN = join(import.meta.dirname, '..', '..', 'dist', 'bin.js');
+export const BIN = join(import.meta.dirname, '..', '..', 'dist', 'bin.cjs');
 
 if (!existsSync(BIN)) throw new Error('the product is not built; run npm test, which builds it first');
 
