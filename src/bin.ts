@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { Skillflow } from './app.ts';
+import type { AppFlags } from './cli/cli.ts';
 
 // This file becomes a CommonJS script, which starts sooner than a module; what it imports lazily stays in modules.
 
@@ -36,18 +38,19 @@ function stopSignal(): AbortSignal {
   return stop.signal;
 }
 
-async function appOptions(verbose: boolean) {
-  const { createRuntime } = await import('./runtime.ts');
-  return {
+async function openProject(flags: AppFlags, verbose: boolean): Promise<Skillflow> {
+  const { createRuntime, openApp } = await import('./open-app.ts');
+  return openApp({
     runtime: createRuntime(verbose ? 'debug' : 'warn'),
     version: SKILLFLOW_VERSION,
     cwd: process.cwd(),
     packageDir: join(__dirname, '..'),
     workerUrl: pathToFileURL(join(__dirname, 'analysis-worker.js')),
-  };
+    flags,
+  });
 }
 
-async function mcp(argv: readonly string[]): Promise<void> {
+async function mcp(flags: AppFlags, verbose: boolean, signal: AbortSignal): Promise<void> {
   const { loadServe } = await import('./mcp/load-serve.ts');
   const { homedir } = await import('node:os');
   const { serve, keepCache } = loadServe({
@@ -56,22 +59,16 @@ async function mcp(argv: readonly string[]): Promise<void> {
     uid: process.getuid?.(),
     hash: MCP_BUNDLE_HASH,
   });
-  const readOnly = argv.includes('--read-only');
-  const verbose = argv.includes('--verbose');
   await serve({
     version: SKILLFLOW_VERSION,
     tools: generated('mcp-tools.json'),
     openHandler: async () => {
-      const [{ openApp }, { createMcpHandler }, options] = await Promise.all([
-        import('./open-app.ts'),
-        import('./mcp/handler.ts'),
-        appOptions(verbose),
-      ]);
-      return createMcpHandler(await openApp({ ...options, ...(readOnly ? { flags: { readOnly } } : {}) }));
+      const { createMcpHandler } = await import('./mcp/handler.ts');
+      return createMcpHandler(await openProject(flags, verbose));
     },
     input: process.stdin,
     output: process.stdout,
-    signal: stopSignal(),
+    signal,
     onError: (message) => void process.stderr.write(`skillflow: ${message}\n`),
   });
   keepCache();
@@ -86,15 +83,16 @@ async function readStdin(): Promise<string> {
 async function cli(argv: readonly string[]): Promise<void> {
   // A reader that has seen enough (`skillflow runs | head -1`) is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  process.stderr.on('error', () => undefined); // nobody reads the complaints: the exit code tells
+  const verbose = argv.includes('--verbose');
+  const signal = stopSignal();
   const { runCli } = await import('./cli/cli.ts');
   process.exitCode = await runCli({
     argv,
     version: SKILLFLOW_VERSION,
     listings: generated('tools.json'),
-    openApp: async (flags) => {
-      const [{ openApp }, options] = await Promise.all([import('./open-app.ts'), appOptions(argv.includes('--verbose'))]);
-      return openApp({ ...options, flags });
-    },
+    openApp: (flags) => openProject(flags, verbose),
+    serveMcp: (flags) => mcp(flags, verbose, signal),
     print: (text) => void process.stdout.write(text),
     complain: (text) => void process.stderr.write(text),
     readStdin,
@@ -103,15 +101,16 @@ async function cli(argv: readonly string[]): Promise<void> {
     stderrTty: process.stderr.isTTY === true,
     columns: process.stdout.columns ?? 10_000, // what is piped is not cut
     ticks: () => performance.now(),
-    signal: stopSignal(),
+    signal,
   });
 }
 
 async function main(argv: readonly string[]): Promise<void> {
-  const [command] = argv;
   assertNode();
-  if (command === '--version' || command === '-v' || command === 'version') process.stdout.write(`${SKILLFLOW_VERSION}\n`);
-  else if (command === 'mcp' && !argv.includes('--help')) await mcp(argv.slice(1));
+  const line = argv.join(' ');
+  // The two that scripts and clients wait for skip the command line's code.
+  if (line === '--version') process.stdout.write(`${SKILLFLOW_VERSION}\n`);
+  else if (line === 'mcp' || line === 'mcp start') await mcp({}, false, stopSignal());
   else await cli(argv);
 }
 

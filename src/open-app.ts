@@ -1,3 +1,4 @@
+import { realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { createApp } from './app.ts';
 import type { Skillflow } from './app.ts';
@@ -5,7 +6,9 @@ import { loadConfig } from './config.ts';
 import { InvalidInputError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 import { findProjectRoot } from './store/project-root.ts';
-import { realpath } from 'node:fs/promises';
+
+// For the bin, which is a script of its own: errors are told apart by their classes, so all of them must come from here.
+export { createRuntime } from './runtime.ts';
 
 export interface OpenAppOptions {
   readonly runtime: Runtime;
@@ -20,12 +23,16 @@ export interface OpenAppOptions {
 /** Finds the project, reads its settings and composes the app. Throws `InvalidInputError` when either is wrong. */
 export async function openApp({ runtime, version, cwd, packageDir, workerUrl, flags = {} }: OpenAppOptions): Promise<Skillflow> {
   const { root: given, ...settings } = flags;
+  const home = runtime.env['HOME'] ?? homedir();
+  const realHome = await realpath(home).catch(() => home); // a user may have none
   const found =
-    given === undefined ? await findProjectRoot({ cwd, env: runtime.env }) : { root: await realRoot(given), source: '--root' };
+    given === undefined
+      ? await findProjectRoot({ cwd, env: runtime.env, home: realHome })
+      : { root: await realRoot(given), source: '--root' };
   const config = loadConfig({
     projectRoot: found.root,
     rootSource: found.source,
-    home: runtime.env['HOME'] ?? homedir(),
+    home,
     flags: settings,
     env: runtime.env,
   });
@@ -33,9 +40,15 @@ export async function openApp({ runtime, version, cwd, packageDir, workerUrl, fl
 }
 
 async function realRoot(path: string): Promise<string> {
+  const hint = 'Give an existing folder.';
+  let root: string;
+  let isFolder: boolean;
   try {
-    return await realpath(path);
+    root = await realpath(path);
+    isFolder = (await stat(root)).isDirectory();
   } catch (error) {
-    throw new InvalidInputError(`--root ${path} does not exist`, { hint: 'Give an existing folder.', cause: error });
+    throw new InvalidInputError(`--root ${path} does not exist`, { hint, cause: error });
   }
+  if (!isFolder) throw new InvalidInputError(`--root ${path} is not a folder`, { hint });
+  return root;
 }

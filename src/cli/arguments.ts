@@ -12,7 +12,21 @@ export const GLOBAL_FLAGS = {
   color: { takes: null, about: 'colours even where the output is no terminal' },
   'no-color': { takes: null, about: 'no colours' },
   verbose: { takes: null, about: 'log more, to stderr' },
+  version: { takes: null, about: 'show the version' },
 } as const;
+
+/** Flags that the shell adds to a tool's own, by the tool's name. */
+export const SHELL_FLAGS: Readonly<
+  Record<string, Readonly<Record<string, { readonly takes: string | null; readonly about: string }>>>
+> = {
+  skill_run: {
+    'fail-on': {
+      takes: 'SEVERITY',
+      about: 'exit with 1 when a finding this bad or worse was not rejected: critical, high, medium, low, info',
+    },
+  },
+  run_events: { follow: { takes: null, about: 'print events as they come, until the run ends' } },
+};
 
 type GlobalFlag = keyof typeof GLOBAL_FLAGS;
 
@@ -30,6 +44,11 @@ export interface Words {
   readonly rest: readonly { readonly text: string; readonly literal: boolean }[];
 }
 
+const SHORT_FLAGS: ReadonlyMap<string, string> = new Map([
+  ['-h', '--help'],
+  ['-v', '--version'],
+]);
+
 function isGlobal(name: string): name is GlobalFlag {
   return Object.hasOwn(GLOBAL_FLAGS, name);
 }
@@ -44,10 +63,11 @@ export function takeGlobals(argv: readonly string[]): Words {
       rest.push(...argv.slice(at + 1).map((word) => ({ text: word, literal: true })));
       break;
     }
-    const [, name = '', inline] = /^--([^=]+)(?:=(.*))?$/s.exec(text === '-h' ? '--help' : text) ?? [];
+    const [, name = '', inline] = /^--([^=]+)(?:=(.*))?$/s.exec(SHORT_FLAGS.get(text) ?? text) ?? [];
     if (!isGlobal(name)) {
       rest.push({ text, literal: false });
     } else if (GLOBAL_FLAGS[name].takes === null) {
+      if (inline !== undefined) throw new InvalidInputError(`--${name} takes no value`, { hint: `Give --${name} alone, or leave it out.` });
       globals[name] = true;
     } else {
       const value = inline ?? argv[(at += 1)];
@@ -93,12 +113,23 @@ function coerce(where: string, text: string, schema: JsonSchema | undefined): un
   return text;
 }
 
+/** Names of a command's own flags, without the dashes. */
+export function flagsOf({ name, inputSchema }: ToolListing): readonly string[] {
+  return [...Object.keys(inputSchema.properties ?? {}).map(flagOf), ...Object.keys(SHELL_FLAGS[name] ?? {})];
+}
+
 function unknownFlag(name: string, listing: ToolListing): InvalidInputError {
-  const flags = Object.keys(listing.inputSchema.properties ?? {}).map(flagOf);
-  const near = nearest(name, [...flags, ...Object.keys(GLOBAL_FLAGS)]);
+  const near = nearest(name, [...flagsOf(listing), ...Object.keys(GLOBAL_FLAGS)]);
   const command = listing.cli?.command.join(' ') ?? listing.name;
   return new InvalidInputError(`there is no flag --${name} for ${command}`, {
     hint: near.length > 0 ? `Did you mean --${near.join(' or --')}?` : `See skillflow ${command} --help.`,
+  });
+}
+
+function toBoolean(name: string, text: string): boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new InvalidInputError(`--${name} is ${JSON.stringify(text)}; expected true or false`, {
+    hint: `Give --${name} alone, or leave it out.`,
   });
 }
 
@@ -162,10 +193,15 @@ export function parseInput(listing: ToolListing, rest: Words['rest']): Readonly<
       draft.words.push(text);
       continue;
     }
-    const known = properties.get(name) ?? (name.startsWith('no-') ? properties.get(name.slice(3)) : undefined);
+    const known = properties.get(name);
+    const negated = name.startsWith('no-') ? properties.get(name.slice(3)) : undefined;
+    if (known === undefined && negated !== undefined && kindOf(negated.schema) === 'boolean' && inline === undefined) {
+      draft.input[negated.property] = false;
+      continue;
+    }
     if (known === undefined) throw unknownFlag(name, listing);
     if (kindOf(known.schema) === 'boolean') {
-      draft.input[known.property] = !name.startsWith('no-') && inline !== 'false';
+      draft.input[known.property] = toBoolean(name, inline ?? 'true');
       continue;
     }
     const value = inline ?? rest[(at += 1)]?.text;

@@ -4,12 +4,13 @@ import type { ErrorBody, ErrorCode } from '../errors.ts';
 import type { CallResult, Caller } from '../executor/executor.ts';
 import type { LegacyAnswer } from '../legacy/translate.ts';
 import { nearest } from '../nearest.ts';
+import { printable } from '../printable.ts';
 import type { ToolListing } from '../tools/listing.ts';
 import type { TextStyle } from '../tools/tool.ts';
 import { findCommand, parseInput, takeGlobals } from './arguments.ts';
 import type { Globals, Words } from './arguments.ts';
 import { completions } from './completions.ts';
-import { OWN_COMMANDS, commandHelp, overview } from './help.ts';
+import { OWN_COMMANDS, commandHelp, groupHelp, overview, ownCommandHelp } from './help.ts';
 import { createProgressLine } from './progress-line.ts';
 
 /** What the commands call; the composed app has it. */
@@ -23,15 +24,20 @@ export interface CliApp extends AsyncDisposable {
   render(tool: string, output: unknown, style: TextStyle): Promise<string>;
 }
 
+/** Settings given as flags. */
+export interface AppFlags {
+  readonly root?: string;
+  readonly readOnly?: boolean;
+  readonly threads?: string;
+}
+
 export interface CliDeps {
   readonly argv: readonly string[];
   readonly version: string;
   readonly listings: readonly ToolListing[];
-  readonly openApp: (flags: {
-    readonly root?: string;
-    readonly readOnly?: boolean;
-    readonly threads?: string;
-  }) => Promise<CliApp>;
+  readonly openApp: (flags: AppFlags) => Promise<CliApp>;
+  /** Serves MCP on stdin and stdout until the client leaves. */
+  readonly serveMcp: (flags: AppFlags) => Promise<void>;
   /** Writes to stdout, to stderr. */
   readonly print: (text: string) => void;
   readonly complain: (text: string) => void;
@@ -56,23 +62,26 @@ interface Session extends CliDeps {
 
 function fail({ print, complain, globals }: Session, error: ErrorBody): number {
   if (globals.json === true) print(`${JSON.stringify({ error })}\n`);
-  else complain(`skillflow: ${error.message}\n${error.hint === undefined ? '' : `  ${error.hint}\n`}`);
+  else complain(`skillflow: ${printable(error.message)}\n${error.hint === undefined ? '' : `  ${printable(error.hint)}\n`}`);
   return EXIT[error.code] ?? 1;
 }
 
 function chooseStyle({ env, stdoutTty, columns }: CliDeps, globals: Globals): TextStyle {
   const wanted = stdoutTty && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
-  const forced = globals.color === true || (env['FORCE_COLOR'] ?? '0') !== '0';
+  const forced = globals.color === true || !['', '0', 'false'].includes(env['FORCE_COLOR'] ?? '');
   return { color: globals['no-color'] === true ? false : forced || wanted, width: columns };
 }
 
-async function withApp(session: Session, work: (app: CliApp) => Promise<number>): Promise<number> {
-  const { root, threads } = session.globals;
-  const app = await session.openApp({
+function appFlags({ globals: { root, threads, 'read-only': readOnly } }: Session): AppFlags {
+  return {
     ...(typeof root === 'string' ? { root } : {}),
     ...(typeof threads === 'string' ? { threads } : {}),
-    ...(session.globals['read-only'] === true ? { readOnly: true } : {}),
-  });
+    ...(readOnly === true ? { readOnly: true } : {}),
+  };
+}
+
+async function withApp(session: Session, work: (app: CliApp) => Promise<number>): Promise<number> {
+  const app = await session.openApp(appFlags(session));
   try {
     return await work(app);
   } finally {
@@ -100,6 +109,11 @@ function member(value: unknown, key: string): unknown {
   return typeof value === 'object' && value !== null ? Object.getOwnPropertyDescriptor(value, key)?.value : undefined;
 }
 
+/** Text that is no tool's output; with --json one document with the text as its only member. */
+function say({ globals, print }: Session, name: string, text: string): void {
+  print(globals.json === true ? `${JSON.stringify({ [name]: text })}\n` : text);
+}
+
 /** The exit code of a run: 1 when it did not complete, or found what the user said to fail on. */
 function runExit(output: unknown, failOn: string | undefined): number {
   const status = member(output, 'status');
@@ -110,6 +124,12 @@ function runExit(output: unknown, failOn: string | undefined): number {
   return SEVERITIES.slice(0, SEVERITIES.indexOf(failOn) + 1).some((severity) => Number(member(counts, severity) ?? 0) > 0)
     ? 1
     : 0;
+}
+
+/** The exit code of a call that was answered. */
+function exitOf(tool: string, output: unknown): number {
+  if (tool === 'skill_run') return runExit(output, undefined);
+  return tool === 'health' && member(output, 'ok') === false ? 1 : 0;
 }
 
 /** Takes `--name value` out of the words; `undefined` when it is not there. */
@@ -166,12 +186,11 @@ async function plainTool(session: Session, listing: ToolListing, rest: Words['re
     const result = await callTool(session, app, listing.name, input);
     if (!result.ok) return fail(session, result.error);
     await show(session, app, listing.name, result.output);
-    return listing.name === 'health' && member(result.output, 'ok') === false ? 1 : 0;
+    return exitOf(listing.name, result.output);
   });
 }
 
-async function callByName(session: Session, rest: Words['rest']): Promise<number> {
-  const [name, text] = rest.map((word) => word.text);
+async function callByName(session: Session, [name, text]: readonly string[]): Promise<number> {
   if (name === undefined)
     throw new InvalidInputError('call needs the name of a tool', {
       hint: 'For instance: skillflow call memory_get \'{"key": "k"}\'. List them with skillflow tools.',
@@ -195,7 +214,7 @@ async function callByName(session: Session, rest: Words['rest']): Promise<number
     const result = await callTool(session, app, name, input);
     if (!result.ok) return fail(session, result.error);
     session.print(`${JSON.stringify(result.output, null, session.globals.json === true ? 0 : 2)}\n`);
-    return 0;
+    return exitOf(name, result.output);
   });
 }
 
@@ -208,7 +227,7 @@ async function showConfig(session: Session): Promise<number> {
     }
     const of = new Map<string, string>(Object.entries(sources));
     for (const [name, value] of Object.entries(values))
-      session.print(`${name.padEnd(14)} ${String(value)}${of.has(name) ? `  (${of.get(name)})` : ''}\n`);
+      session.print(`${name.padEnd(14)} ${printable(String(value))}${of.has(name) ? `  (${of.get(name)})` : ''}\n`);
     return 0;
   });
 }
@@ -230,35 +249,78 @@ function unknownCommand(words: readonly string[], listings: readonly ToolListing
   });
 }
 
-async function dispatch(session: Session, rest: Words['rest']): Promise<number> {
-  const { listings, globals, print, version } = session;
-  const words = rest.filter(({ text, literal }) => literal || !text.startsWith('-')).map(({ text }) => text);
-  const found = findCommand(words, listings);
-  const wantsHelp = globals.help === true || words[0] === 'help';
-  if (words.length === 0 || (wantsHelp && found === undefined)) {
-    const about = words[0] === 'help' ? findCommand(words.slice(1), listings)?.listing : undefined;
-    print(about === undefined ? overview(version, listings) : commandHelp(about));
-    return words.length === 0 && !wantsHelp ? 2 : 0;
-  }
-  if (found === undefined) {
-    const own = {
-      tools: () => showTools(session),
-      config: () => showConfig(session),
-      call: () => callByName(session, rest.slice(1)),
-    };
-    const [first = '', second] = words;
-    if (first === 'completions') {
-      print(completions(second, listings));
-      return 0;
-    }
-    if (first === 'tools' || first === 'config' || first === 'call') return own[first]();
-    throw unknownCommand(words, listings);
-  }
-  const { listing, taken } = found;
-  if (wantsHelp) {
-    print(commandHelp(listing));
+/** The words after a command that is no tool: at most `most` of them, and no flags. */
+function wordsOf(command: string, rest: Words['rest'], most: number): readonly string[] {
+  const hint = `See skillflow ${command} --help.`;
+  const flag = rest.find(({ text, literal }) => !literal && /^-./s.test(text));
+  if (flag !== undefined) throw new InvalidInputError(`there is no flag ${flag.text} for ${command}`, { hint });
+  const [extra] = rest.slice(most);
+  if (extra !== undefined) throw new InvalidInputError(`${command} does not take ${JSON.stringify(extra.text)}`, { hint });
+  return rest.map(({ text }) => text);
+}
+
+async function serveMcp(session: Session, rest: Words['rest']): Promise<number> {
+  const [start] = wordsOf('mcp', rest, 1);
+  if (start !== undefined && start !== 'start')
+    throw new InvalidInputError(`mcp does not take ${JSON.stringify(start)}`, { hint: 'See skillflow mcp --help.' });
+  await session.serveMcp(appFlags(session));
+  return 0;
+}
+
+/** Commands that are no tools; `undefined` when the first word is none of them. */
+async function ownCommand(session: Session, first: string, rest: Words['rest']): Promise<number | undefined> {
+  if (first === 'mcp') return serveMcp(session, rest);
+  if (first === 'call') return callByName(session, wordsOf(first, rest, 2));
+  if (first === 'completions') {
+    const [shell] = wordsOf(first, rest, 1);
+    say(session, 'script', completions(shell, session.listings));
     return 0;
   }
+  if (first !== 'tools' && first !== 'config') return undefined;
+  wordsOf(first, rest, 0);
+  return first === 'tools' ? showTools(session) : showConfig(session);
+}
+
+function showHelp(session: Session, words: readonly string[]): number {
+  const { version, listings } = session;
+  const [first = ''] = words;
+  const found = findCommand(words, listings);
+  const text =
+    words.length === 0
+      ? overview(version, listings)
+      : found !== undefined
+        ? commandHelp(found.listing)
+        : (ownCommandHelp(first) ?? groupHelp(first, listings));
+  if (text === undefined) throw unknownCommand(words, listings);
+  say(session, 'help', text);
+  return 0;
+}
+
+function withoutCommand(session: Session, [flag]: Words['rest']): number {
+  const hint = 'See skillflow --help.';
+  if (flag !== undefined) throw new InvalidInputError(`there is no flag ${flag.text}`, { hint });
+  if (session.globals.json === true) throw new InvalidInputError('there is no command', { hint });
+  session.print(overview(session.version, session.listings));
+  return 2;
+}
+
+async function dispatch(session: Session, rest: Words['rest']): Promise<number> {
+  const { listings, globals, version } = session;
+  const words = rest.filter(({ text, literal }) => literal || !text.startsWith('-')).map(({ text }) => text);
+  const [first] = words;
+  if (globals.help === true || first === 'help') return showHelp(session, first === 'help' ? words.slice(1) : words);
+  if (globals.version === true || first === 'version') {
+    say(session, 'version', globals.json === true ? version : `${version}\n`);
+    return 0;
+  }
+  if (first === undefined) return withoutCommand(session, rest);
+  const found = findCommand(words, listings);
+  if (found === undefined) {
+    const code = await ownCommand(session, first, dropWords(rest, 1));
+    if (code === undefined) throw unknownCommand(words, listings);
+    return code;
+  }
+  const { listing, taken } = found;
   const after = dropWords(rest, taken);
   if (listing.name === 'skill_run') return run(session, listing, after);
   if (listing.name === 'run_events' && after.some(({ text, literal }) => !literal && text === '--follow')) {

@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../errors.ts';
 import type { ToolListing } from '../tools/listing.ts';
-import { GLOBAL_FLAGS, flagOf } from './arguments.ts';
+import { GLOBAL_FLAGS, flagsOf } from './arguments.ts';
 import { OWN_COMMANDS } from './help.ts';
 
 /** What may follow which words: `''` for the first word. */
@@ -11,10 +11,10 @@ function wordsAfter(listings: readonly ToolListing[]): ReadonlyMap<string, reado
   };
   for (const { words } of OWN_COMMANDS) add('', words.split(' ')[0] ?? words);
   for (const shell of ['bash', 'zsh', 'fish']) add('completions', shell);
-  for (const { cli, inputSchema } of listings) {
-    const command = cli?.command ?? [];
+  for (const listing of listings) {
+    const command = listing.cli?.command ?? [];
     command.forEach((word, at) => add(command.slice(0, at).join(' '), word));
-    for (const property of Object.keys(inputSchema.properties ?? {})) add(command.join(' '), `--${flagOf(property)}`);
+    for (const flag of flagsOf(listing)) add(command.join(' '), `--${flag}`);
   }
   return new Map([...after].map(([before, words]) => [before, [...words].sort()]));
 }
@@ -23,10 +23,12 @@ const globals = Object.keys(GLOBAL_FLAGS).map((name) => `--${name}`);
 
 function bash(after: ReadonlyMap<string, readonly string[]>): string {
   const cases = [...after].map(([before, words]) => `    ${JSON.stringify(before)}) words="${words.join(' ')}" ;;`);
+  // Only words of commands lead on: flags, their values and what commands are given may stand between them.
+  const commands = [...after.keys()].filter((before) => before !== '').map((before) => JSON.stringify(before));
   return `_skillflow() {
   local current="\${COMP_WORDS[COMP_CWORD]}" before="" words="" word
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "$word" in -*) ;; *) before="\${before:+$before }$word" ;; esac
+    case "\${before:+$before }$word" in ${commands.join('|')}) before="\${before:+$before }$word" ;; esac
   done
   case "$before" in
 ${cases.join('\n')}

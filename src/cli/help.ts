@@ -1,5 +1,5 @@
 import type { JsonSchema, ToolListing } from '../tools/listing.ts';
-import { GLOBAL_FLAGS, flagOf, usage } from './arguments.ts';
+import { GLOBAL_FLAGS, SHELL_FLAGS, flagOf, usage } from './arguments.ts';
 
 /** Commands that are no tools. */
 export const OWN_COMMANDS: readonly { readonly words: string; readonly about: string }[] = [
@@ -17,18 +17,23 @@ function aligned(rows: readonly (readonly [string, string])[]): string {
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`.trimEnd()).join('\n');
 }
 
-function globalRows(): readonly (readonly [string, string])[] {
-  return Object.entries(GLOBAL_FLAGS).map(([name, { takes, about }]): [string, string] => [
+type Flags = Readonly<Record<string, { readonly takes: string | null; readonly about: string }>>;
+
+function flagRows(flags: Flags): readonly (readonly [string, string])[] {
+  return Object.entries(flags).map(([name, { takes, about }]): [string, string] => [
     `--${name}${takes === null ? '' : ` ${takes}`}`,
     about,
   ]);
 }
 
-/** `skillflow --help`. */
-export function overview(version: string, listings: readonly ToolListing[]): string {
-  const rows = listings.flatMap((listing): [string, string][] =>
+function commandRows(listings: readonly ToolListing[]): readonly (readonly [string, string])[] {
+  return listings.flatMap((listing): [string, string][] =>
     listing.cli === undefined ? [] : [[usage(listing).replace(' [flags]', ''), firstSentence(listing.description)]],
   );
+}
+
+/** `skillflow --help`. */
+export function overview(version: string, listings: readonly ToolListing[]): string {
   const own = OWN_COMMANDS.map(({ words, about }): [string, string] => [words, about]);
   return [
     `skillflow ${version}: skills that run real multi-agent work`,
@@ -40,17 +45,17 @@ export function overview(version: string, listings: readonly ToolListing[]): str
     '  skillflow run code-review-swarm --tree         review everything',
     '',
     'Commands:',
-    aligned([...rows, ...own]),
+    aligned([...commandRows(listings), ...own]),
     '',
     'Flags of every command:',
-    aligned([...globalRows(), ['--version', 'show the version']]),
+    aligned(flagRows(GLOBAL_FLAGS)),
     '',
     'More on a command: skillflow <command> --help',
     '',
   ].join('\n');
 }
 
-function flagRow(property: string, schema: JsonSchema): [string, string] {
+function propertyRow(property: string, schema: JsonSchema): [string, string] {
   const takes =
     schema.type === 'boolean'
       ? ''
@@ -67,24 +72,42 @@ function flagRow(property: string, schema: JsonSchema): [string, string] {
 
 /** `skillflow <command> --help`. */
 export function commandHelp(listing: ToolListing): string {
-  const rows = Object.entries(listing.inputSchema.properties ?? {}).map(([property, schema]) => flagRow(property, schema));
+  const rows = [
+    ...Object.entries(listing.inputSchema.properties ?? {}).map(([property, schema]) => propertyRow(property, schema)),
+    ...flagRows(SHELL_FLAGS[listing.name] ?? {}),
+  ];
   return [
     `Usage: skillflow ${usage(listing)}`,
     '',
     listing.description,
     ...(rows.length === 0 ? [] : ['', 'Flags:', aligned(rows)]),
-    ...(listing.cli?.command[0] === 'events' ? ['', 'With --follow, prints events as they come until the run ends.'] : []),
-    ...(listing.cli?.command[0] === 'run'
-      ? [
-          '',
-          'With --fail-on SEVERITY (critical, high, medium, low, info), exits with 1 when such a finding, or a worse one, was not rejected.',
-        ]
-      : []),
     '',
     'Flags of every command:',
-    aligned(globalRows()),
+    aligned(flagRows(GLOBAL_FLAGS)),
     '',
     `MCP tool: ${listing.name}`,
     '',
   ].join('\n');
+}
+
+/** `skillflow config --help`: a command that is no tool; `undefined` when there is none of that name. */
+export function ownCommandHelp(name: string): string | undefined {
+  const command = OWN_COMMANDS.find(({ words }) => words.split(' ')[0] === name);
+  if (command === undefined) return undefined;
+  return [
+    `Usage: skillflow ${command.words}`,
+    '',
+    command.about,
+    '',
+    'Flags of every command:',
+    aligned(flagRows(GLOBAL_FLAGS)),
+    '',
+  ].join('\n');
+}
+
+/** `skillflow memory --help`: the commands that begin with a word; `undefined` when none does. */
+export function groupHelp(word: string, listings: readonly ToolListing[]): string | undefined {
+  const members = listings.filter(({ cli }) => cli?.command[0] === word);
+  if (members.length === 0) return undefined;
+  return [`Commands of skillflow ${word}:`, aligned(commandRows(members)), ''].join('\n');
 }

@@ -12,6 +12,8 @@ export interface ProjectRoot {
 export interface ProjectRootOptions {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The user's home: a `.skillflow` there holds the user's own skills, and makes no project of all that lies below. */
+  readonly home?: string;
 }
 
 function look(path: string): Stats | undefined {
@@ -45,17 +47,17 @@ function nearest(start: string, test: (folder: string) => boolean): string | und
 
 /**
  * The folder that a project's data belongs to: `CLAUDE_PROJECT_DIR` (relative to `cwd`; empty counts as unset), else the
- * nearest folder with a `.skillflow` folder, else the nearest with `.git` (a file in worktrees and submodules), else
+ * nearest folder but the home with a `.skillflow` folder, else the nearest with `.git` (a file in worktrees and submodules), else
  * `cwd`. Looks at a few paths synchronously, since every start waits for it.
  * Errors: `InvalidInputError` when `CLAUDE_PROJECT_DIR` or `cwd` is no existing folder.
  */
-export async function findProjectRoot({ cwd, env }: ProjectRootOptions): Promise<ProjectRoot> {
+export async function findProjectRoot({ cwd, env, home }: ProjectRootOptions): Promise<ProjectRoot> {
   const told = env['CLAUDE_PROJECT_DIR'];
   if (told !== undefined && told !== '') {
     return { root: directory(resolve(cwd, told), 'CLAUDE_PROJECT_DIR'), source: 'CLAUDE_PROJECT_DIR' };
   }
   const start = directory(cwd, 'the working directory');
-  const known = nearest(start, (folder) => look(join(folder, '.skillflow'))?.isDirectory() === true);
+  const known = nearest(start, (folder) => folder !== home && look(join(folder, '.skillflow'))?.isDirectory() === true);
   if (known !== undefined) return { root: known, source: '.skillflow' };
   const repository = nearest(start, (folder) => look(join(folder, '.git')) !== undefined);
   return repository === undefined ? { root: start, source: 'cwd' } : { root: repository, source: 'git' };

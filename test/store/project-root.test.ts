@@ -40,6 +40,13 @@ test('the nearest .skillflow folder wins over a nearer .git', async () => {
   expect(await findProjectRoot({ cwd: deep, env: {} })).toEqual({ root: join(top, 'a'), source: '.skillflow' });
 });
 
+test('the .skillflow folder of the home makes no project of what lies below it', async () => {
+  mkdirSync(join(top, '.skillflow'));
+  mkdirSync(join(top, 'a', '.git'));
+  expect(await findProjectRoot({ cwd: deep, env: {}, home: top })).toEqual({ root: join(top, 'a'), source: 'git' });
+  expect(await findProjectRoot({ cwd: deep, env: {} })).toEqual({ root: top, source: '.skillflow' });
+});
+
 test('a .skillflow file is none; .git may be a file', async () => {
   writeFileSync(join(deep, '.skillflow'), '');
   writeFileSync(join(top, 'a', 'b', '.git'), 'gitdir: ../.git/modules/b');

@@ -4,6 +4,9 @@ import { CONSTANT, type Origin, originOf, worst } from './origin.ts';
 
 const REQUEST_PARTS =
   'query|body|params?|headers?|cookies|signedCookies|url|originalUrl|path|hostname|host|files?|rawBody|searchParams|querystring|nextUrl|rawHeaders';
+/** Parts of a request object that the server itself makes. */
+const OWN_REQUEST_PARTS =
+  /^(?:user|session|app|log|logger|id|method|protocol|secure|ips?|socket|connection|route|auth|context|db|res|next|state|locals|server|raw|signal|on|pipe|is|accepts|account|tenant|baseUrl|fresh|xhr|csrfToken|flash|isAuthenticated|i18n|t|logout|login|logIn|logOut)$/u;
 /** Reads of outside input by their text. */
 const SOURCE = new RegExp(
   [
@@ -144,6 +147,13 @@ function parameter(binding: Binding, fn: SgNode, flow: Flow): Origin {
   ) {
     return originOf('request', binding.name);
   }
+  if (
+    binding.name === 'event' &&
+    binding.index === 0 &&
+    (/\bcontext\b|\bcallback\b/u.test(names) || /handler/iu.test(fn.parent()?.text().slice(0, 60) ?? ''))
+  ) {
+    return originOf('request', 'event');
+  }
   const around = callAround(fn, flow);
   if (around !== null) {
     if (ITERATION.test(around.callee)) {
@@ -186,6 +196,7 @@ function member(node: SgNode, flow: Flow): Origin {
   if (property === 'length' || /^[A-Z][A-Z0-9_]+$/u.test(property)) return CONSTANT;
   if (object === null || object.kind() === 'this') return originOf('unknown', text);
   if (new RegExp(`^(?:${REQUEST_PARTS})$`, 'u').test(property) && isRequestObject(object, flow)) return originOf('request', text);
+  if (isRequestObject(object, flow)) return originOf(OWN_REQUEST_PARTS.test(property) ? 'unknown' : 'parameter', text);
   const from = flow.origin(object);
   if (from.kind === 'request' || from.kind === 'sanitized') return from;
   if (from.kind === 'parameter') return originOf('parameter', text);

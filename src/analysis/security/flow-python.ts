@@ -3,7 +3,7 @@ import type { Binding, Flow, FlowModel } from './dataflow.ts';
 import { CONSTANT, type Origin, originOf, worst } from './origin.ts';
 
 const REQUEST_PARTS =
-  'args|form|json|values|data|cookies|headers|files|GET|POST|PUT|FILES|COOKIES|META|body|query_params|path_params|get_json|get_data|query_string|query|url|base_url|full_path|path|view_args|match_info|rel_url|params|stream|GET_params|referrer|text|post';
+  'args|form|json|values|data|cookies|headers|files|GET|POST|PUT|FILES|COOKIES|META|body|query_params|path_params|get_json|get_data|query_string|query|url|base_url|full_path|path|view_args|match_info|rel_url|params|stream|GET_params|referrer|text|post|host';
 const SOURCE = new RegExp(String.raw`(?:^|\.)(?:request|req|flask\.request|bottle\.request)\.(?:${REQUEST_PARTS})\b`, 'u');
 const SOURCE_CALL =
   /(?:^|\.)(?:get_query_argument|get_body_argument|get_argument|get_arguments|get_json)$|^(?:input|raw_input)$|^(?:flask\.)?request\.\w+$|^sys\.stdin\.read(?:line)?s?$|^cgi\.FieldStorage$/u;

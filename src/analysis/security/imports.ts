@@ -15,7 +15,7 @@ function addNames(found: Map<string, string>, module: string, list: string, sepa
 const ES_IMPORT =
   /\bimport\s+(?:type\s+)?(?:([\w$]+)\s*,?\s*)?(?:\*\s*as\s+([\w$]+)\s*|\{([^}]*)\}\s*)?from\s*['"]([^'"\n]+)['"]/gu;
 const REQUIRE =
-  /\b(?:const|let|var)\s+(?:([\w$]+)|\{([^}]*)\})\s*=\s*(?:await\s+import|require)\(\s*['"]([^'"\n]+)['"]\s*\)(?:\.([\w$]+))?/gu;
+  /(?:\b(?:const|let|var)\s+|,\s*)(?:([\w$]+)|\{([^}]*)\})\s*=\s*(?:await\s+import|require)\(\s*['"]([^'"\n]+)['"]\s*\)(?:\.([\w$]+))?/gu;
 const IMPORT_EQUALS = /\bimport\s+([\w$]+)\s*=\s*require\(\s*['"]([^'"\n]+)['"]\s*\)/gu;
 
 /** Imports and requires of a JavaScript or TypeScript text. */

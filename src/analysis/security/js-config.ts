@@ -1,9 +1,11 @@
 import { flowHit, FROM_REQUEST, isFalsy, isTrue, literalSecretHit, looksLikePlaceholder, stringValue } from './checks.ts';
-import type { Call, Entry, Hit, Scene, SecurityRule } from './rule.ts';
+import type { Assignment, Call, Entry, Hit, Scene, SecurityRule } from './rule.ts';
 
 function originReflected(call: Call, scene: Scene): Hit | null {
   const [name, value] = call.args;
-  if (!/^access-control-allow-origin$/iu.test(stringValue(scene, name) ?? '')) return null;
+  const header = stringValue(scene, name) ?? '';
+  if (/^(?:x-frame-options|content-security-policy)$/iu.test(header)) return flowHit(scene, value, FROM_REQUEST);
+  if (!/^access-control-allow-origin$/iu.test(header)) return null;
   if (stringValue(scene, value) === '*') return { confidence: 'medium', severity: 'low' };
   return flowHit(scene, value, FROM_REQUEST);
 }
@@ -39,6 +41,17 @@ function credentialEntry(entry: Entry, scene: Scene): Hit | null {
 const CONNECTORS =
   /\b(?:createConnection|createPool|createClient|Sequelize|Client|Pool|connect|createTransport|Redis|knex|Connection|MongoClient|DataSource|TypeOrmModule\.forRoot|login|auth|NodeSSH|neo4j|axios|request|needle|S3|config\.update)\b/u;
 
+const CREDENTIAL_NAME =
+  /^(?:\w*[_a-z])?(?:password|passwd|passphrase|pwd|secret|secret_?key|api_?key|auth_?token|access_?token|client_?secret|private_?key)$|^pass$/iu;
+const WORDS = /^[a-z]+(?:[-_.: ][a-z]+)*$|^[a-z]+(?:[A-Z][a-z]+)+$|^[A-Z]+(?:_[A-Z]+)*$/u;
+
+function credentialAssignment({ value, name }: Assignment, scene: Scene): Hit | null {
+  const text = value.kind() === 'string' ? stringValue(scene, value) : null;
+  if (text === null || text.length < 4 || looksLikePlaceholder(text)) return null;
+  if (WORDS.test(text) || /\s|^(?:https?:|\/|\.|#|--)/u.test(text) || text.toLowerCase() === name.toLowerCase()) return null;
+  return /^(?:is|has|show|no|use|invalid|missing|forgot|reset)/iu.test(name) ? null : { confidence: 'low', secret: text };
+}
+
 /** Whether cookie options are meant: keys of a cookie beside it, or a call that sets one. */
 function isCookie(entry: Entry): boolean {
   const around = entry.node.parent();
@@ -63,8 +76,8 @@ export const jsConfigRules: readonly SecurityRule[] = [
       'NODE_TLS_REJECT_UNAUTHORIZED',
       'strictSSL',
       'checkServerIdentity',
-      'insecureHTTPParser',
       'createInsecure',
+      'SSL_VERIFY',
     ],
     productionOnly: true,
     entries: {
@@ -166,9 +179,18 @@ export const jsConfigRules: readonly SecurityRule[] = [
     id: 'security/js-cors-open',
     severity: 'medium',
     cwe: ['CWE-942'],
-    message: 'Pages of any origin may read the answers',
+    message: 'Pages of other origins may read the answers, frame the page or send its requests',
     advice: 'Name the allowed origins.',
-    keywords: ['ccess-Control-Allow-Origin', 'ccess-control-allow-origin', 'cors'],
+    keywords: [
+      'ccess-Control-Allow-Origin',
+      'ccess-control-allow-origin',
+      'cors',
+      'rame-',
+      'ontent-Security',
+      'ontent-security',
+      'FRAME',
+      'csrfPrevention',
+    ],
     calls: {
       callee:
         /(?:^|\.)(?:setHeader|header|set|append|appendHeader)$|^(?:cors|@koa\/cors|@fastify\/cors)$|\.(?:enableCors|register)$/u,
@@ -176,9 +198,15 @@ export const jsConfigRules: readonly SecurityRule[] = [
         /header|^set$|^append$/iu.test(call.name) ? originReflected(call, scene) : corsOptions(call, scene),
     },
     entries: {
-      key: /^Access-Control-Allow-Origin$/iu,
-      check: ({ value }, scene) =>
-        stringValue(scene, value) === '*' ? { confidence: 'low', severity: 'low' } : flowHit(scene, value, FROM_REQUEST),
+      key: /^(?:Access-Control-Allow-Origin|csrfPrevention)$/iu,
+      check: ({ key, value }, scene) =>
+        key === 'csrfPrevention'
+          ? value.text() === 'false'
+            ? { confidence: 'high' }
+            : null
+          : stringValue(scene, value) === '*'
+            ? { confidence: 'low', severity: 'low' }
+            : flowHit(scene, value, FROM_REQUEST),
     },
     bad: [
       'app.use(cors({ origin: true, credentials: true }));',
@@ -254,12 +282,22 @@ export const jsConfigRules: readonly SecurityRule[] = [
     id: 'security/js-hardcoded-credential',
     severity: 'high',
     cwe: ['CWE-798'],
-    message: 'A password is written in the options of a connection',
+    message: 'A credential is written in the code',
     advice: 'Take it from the environment or a secret store.',
     keywords: [
       'Sequelize',
       'asic',
-      'password',
+      'assword',
+      'asswd',
+      'assphrase',
+      'ecret',
+      'oken',
+      'piKey',
+      'api_key',
+      'API_KEY',
+      'PASSWORD',
+      'SECRET',
+      'pwd',
       'pass:',
       'passwd',
       'apiKey',
@@ -281,6 +319,8 @@ export const jsConfigRules: readonly SecurityRule[] = [
       },
     },
     bad: [
+      'const dbPassword = "tiger-77-X";',
+      'user.secret = "Tiger77";',
       'mysql.createConnection({ host: "db", user: "app", password: "tiger-77" });',
       'new Sequelize("db", "app", "tiger-77");',
       'nodemailer.createTransport({ auth: { user: "a", pass: "tiger-77" } });',
@@ -288,6 +328,9 @@ export const jsConfigRules: readonly SecurityRule[] = [
     good: [
       'mysql.createConnection({ host: "db", password: process.env.PW });',
       'const labels = { password: "Password" };',
+      'const resetPassword = "reset-password";',
+      'x.password = "#password1";',
+      'const apiKey = "";',
       'const field = { name: "password", type: "password", password: "Your-password" };',
     ],
   },

@@ -17,10 +17,20 @@ function weakHash(call: Call, scene: Scene): Hit | null {
 const COMPARED_SECRET =
   /(?:^|[._])(?:password|passwd|secret|token|api_?key|hmac|signature|auth_?token|csrf_?token|client_?secret|password_?hash)$|[a-z](?:Password|Secret|Token|ApiKey|Signature|Hmac|Mac)$|(?:hmac|Hmac)\w*\.digest$/iu;
 
+/** A password or key compared with a text that is written in the code. */
+function comparesWithLiteral(sides: readonly (SgNode | null)[]): boolean {
+  const literal = sides.find((side) => side?.kind() === 'string')?.text() ?? '';
+  return (
+    literal.length > 4 &&
+    sides.some((side) => /(?:^|\.)(?:password|passwd|passphrase|apiKey|api_key|secret)$/iu.test(side?.text() ?? ''))
+  );
+}
+
 function comparesSecret(node: SgNode): Hit | null {
   const operator = node.field('operator')?.text();
   if (operator !== '===' && operator !== '==' && operator !== '!==' && operator !== '!=') return null;
   const sides = [node.field('left'), node.field('right')];
+  if (comparesWithLiteral(sides)) return { confidence: 'low', detail: 'the expected value is written in the code' };
   const isLiteral = sides.some(
     (side) =>
       side === null ||
@@ -170,7 +180,8 @@ export const jsCryptoRules: readonly SecurityRule[] = [
         const algorithms = call.option('algorithms') ?? call.option('algorithm') ?? call.option('alg');
         if (algorithms !== null && /['"`]none['"`]/iu.test(algorithms.text()))
           return { confidence: 'high', detail: 'algorithm none' };
-        if (call.args.some((arg) => /^['"]none['"]$/iu.test(arg.text()))) return { confidence: 'high', detail: 'algorithm none' };
+        if (call.args.some((arg) => /^['"]none['"]$|\bJWK\.None$/iu.test(arg.text())))
+          return { confidence: 'high', detail: 'algorithm none' };
         if (call.callee === 'jwt-simple.decode') return isTruthyText(call.args[2]) ? { confidence: 'high' } : null;
         if (call.name === 'verify' && (isFalsy(call.args[1] ?? null) || stringValue(scene, call.args[1]) === ''))
           return { confidence: 'high', detail: 'no key' };
@@ -229,12 +240,14 @@ export const jsCryptoRules: readonly SecurityRule[] = [
     keywords: ['assword', 'ecret', 'oken', 'ignature', 'igest', 'hmac', 'Hmac', 'hash', 'apiKey', 'auth'],
     nodes: { kinds: ['binary_expression'], check: (node) => comparesSecret(node) },
     bad: [
+      'if (password == "tiger-1") ok();',
       'if (req.headers.token === expected) ok();',
       'function f(password) { return user.password == password; }',
       'if (signature !== computedHmac) fail();',
     ],
     good: [
       'if (password === "") f();',
+      'if (type === "password") f();',
       'if (token === null) f();',
       'if (token.type === tokenType) f();',
       'if (a === b) f();',

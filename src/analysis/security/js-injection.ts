@@ -1,5 +1,5 @@
 import type { SgNode } from '@ast-grep/napi';
-import { flowHit, FROM_CALLER, outsideHit, stringValue } from './checks.ts';
+import { flowHit, FROM_CALLER, FROM_REQUEST, outsideHit, stringValue } from './checks.ts';
 import { isCatastrophic } from './regex-shape.ts';
 import type { Call, Hit, Scene, SecurityRule } from './rule.ts';
 
@@ -109,7 +109,10 @@ export const jsInjectionRules: readonly SecurityRule[] = [
         return direct.length === 0 ? null : flowHit(scene, direct[0], { request: 'medium' });
       },
     },
+    assigns: { name: /^\$where$/u, check: ({ value }, scene) => flowHit(scene, value, FROM_CALLER) },
+    entries: { key: /^\$where$/u, check: ({ value }, scene) => flowHit(scene, value, FROM_REQUEST) },
     bad: [
+      'app.post("/", (req, res) => { const q = {}; q["$where"] = `this.a == ${req.body.a}`; run(q); });',
       'app.post("/", (req, res) => { User.findOne(req.body); });',
       'app.post("/", (req, res) => { User.find({ name: req.body.name, pass: req.body.pass }); });',
       'function f(x) { return c.find({ $where: "this.a == " + x }); }',

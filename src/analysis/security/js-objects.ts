@@ -1,5 +1,5 @@
 import type { SgNode } from '@ast-grep/napi';
-import { flowHit, FROM_REQUEST, functionText, stringValue } from './checks.ts';
+import { flowHit, FROM_REQUEST, functionText, outsideHit, stringValue } from './checks.ts';
 import type { Call, Hit, Scene, SecurityRule } from './rule.ts';
 
 const GUARD = /__proto__|hasOwn|Object\.create\(null\)|new Map\(|isPrototypePolluted|\.freeze\(|"constructor"|'constructor'/u;
@@ -18,7 +18,7 @@ function keyedWrite(node: SgNode, scene: Scene): Hit | null {
         ? inner
         : null;
     }
-    return index === null ? null : flowHit(scene, index, FROM_REQUEST);
+    return index?.kind() === 'string' ? null : outsideHit(scene, index);
   }
   if (left.kind() !== 'identifier' || right.kind() !== 'subscript_expression') return null;
   const walks = right.field('object')?.text() === left.text();

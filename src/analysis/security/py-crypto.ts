@@ -59,6 +59,7 @@ export const pyCryptoRules: readonly SecurityRule[] = [
         /^(?:Crypto|Cryptodome)\.Cipher\.(?:DES3?|ARC2|ARC4|Blowfish|XOR|CAST)\.new$|^cryptography\.hazmat\.primitives\.ciphers\.(?:algorithms\.(?:ARC4|Blowfish|IDEA|CAST5|SEED|TripleDES)|modes\.ECB)$|^(?:algorithms\.(?:ARC4|Blowfish|IDEA|CAST5|TripleDES)|modes\.ECB)$|^(?:Crypto|Cryptodome)\.Cipher\.AES\.new$/u,
       check: (call) => {
         if (!call.callee.endsWith('AES.new')) return { confidence: 'high' };
+        if (/^b?["']{2}$/u.test(call.args[0]?.text() ?? '')) return { confidence: 'high', detail: 'an empty key' };
         const mode = call.option('mode') ?? call.args[1];
         return mode !== undefined && /MODE_ECB/u.test(mode.text()) ? { confidence: 'high' } : null;
       },
@@ -129,7 +130,8 @@ export const pyCryptoRules: readonly SecurityRule[] = [
           .find((a) => /comprehension|generator/u.test(a.kind().toString()));
         const around = call.node.ancestors().find((a) => a.kind() === 'return_statement');
         const use = `${purposeOf(loop ?? call.node)} ${around === undefined ? '' : purposeOf(around)}`;
-        return SECRET_NAME.test(use) ? { confidence: call.name === 'uuid1' ? 'low' : 'medium' } : null;
+        if (call.name === 'uuid1') return { confidence: 'low' };
+        return SECRET_NAME.test(use) ? { confidence: 'medium' } : null;
       },
     },
     bad: [
@@ -260,6 +262,15 @@ export const pyCryptoRules: readonly SecurityRule[] = [
           : { confidence: strict && text.length >= 6 ? 'high' : 'medium', secret: text };
       },
     },
+    nodes: {
+      kinds: ['default_parameter', 'typed_default_parameter'],
+      check: (node, scene) => {
+        if (!CREDENTIAL_NAME.test(node.field('name')?.text() ?? '')) return null;
+        const value = node.field('value');
+        const text = value?.kind() === 'string' ? stringValue(scene, value) : null;
+        return text !== null && credentialText(text) ? { confidence: 'low', secret: text } : null;
+      },
+    },
     calls: {
       callee: /^(?:jwt|jose\.jwt)\.(?:encode|decode)$|^(?:requests\.auth\.)?HTTPBasicAuth$/u,
       check: (call, scene) => literalSecretHit(scene, call.args[1] ?? call.option('key'), 1),
@@ -269,6 +280,7 @@ export const pyCryptoRules: readonly SecurityRule[] = [
       'connect(host="db", password="tiger77x")\n',
       'app.config["SECRET_KEY"] = "dev-99-x1"\n',
       'import jwt\njwt.encode(p, "my-own-key1")\n',
+      'def login(user, password="Tiger1"):\n    pass\n',
       'import boto3\nboto3.client("s3", aws_secret_access_key="zzzZZZ0000+abc")\n',
     ],
     good: [
@@ -298,7 +310,11 @@ export const pyCryptoRules: readonly SecurityRule[] = [
                 .findAll({ rule: { any: [{ kind: 'interpolation' }, { kind: 'identifier' }, { kind: 'attribute' }] } })
                 .map((n) => n.text().replace(/^\{|\}$/gu, '')),
         );
-        const hit: Hit | null = names.some((name) => LOGGED.test(name)) ? { confidence: 'medium' } : null;
+        const told = call.args.some((arg) => LOGGED_TEXT.test(arg.text()));
+        const hit: Hit | null =
+          names.some((name) => LOGGED.test(name)) || (told && call.args.length + names.length > 1)
+            ? { confidence: 'medium' }
+            : null;
         const hashed = /\b(?:len|hash|mask|redact|bool|type)\w*\(|\*\*\*/iu.test(call.node.text());
         return hashed ? null : hit;
       },
@@ -322,5 +338,6 @@ export const pyCryptoRules: readonly SecurityRule[] = [
   },
 ];
 
+const LOGGED_TEXT = /(?:api.?key|secret|credential|token|passw(?:or)?d)s?['"]?\s*(?:is|was)?\s*[:=]?\s*['"]?(?:%[srd]|\{)/iu;
 const LOGGED =
   /^(?:[\w.]+\.)?(?:\w*_)?(?:password|passwd|passphrase|client_secret|api_secret|api_?key|access_token|auth_token|refresh_token|private_key|secret_key|secret)$/iu;

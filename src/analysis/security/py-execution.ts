@@ -67,7 +67,8 @@ export const pyExecutionRules: readonly SecurityRule[] = [
     cwe: ['CWE-78'],
     message: 'A shell command is built from a value that is not constant',
     advice: 'Use subprocess.run with a list of arguments.',
-    keywords: ['os.', 'popen', 'system', 'commands', 'getoutput', 'getstatusoutput', 'from os'],
+    keywords: ['os.', 'popen', 'system', 'commands', 'getoutput', 'getstatusoutput', 'from os', 'bash_command'],
+    entries: { key: /^bash_command$/u, check: ({ value }, scene) => flowHit(scene, value, FROM_CALLER) },
     calls: {
       callee:
         /^(?:os\.(?:system|popen|popen2|popen3|popen4)|popen2\.popen\d|commands\.getoutput|commands\.getstatusoutput|subprocess\.getoutput|subprocess\.getstatusoutput|posix\.system|pty\.spawn)$/u,

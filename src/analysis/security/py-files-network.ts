@@ -243,9 +243,10 @@ export const pyFilesNetworkRules: readonly SecurityRule[] = [
     cwe: ['CWE-611'],
     message: 'A protocol without encryption, or a handler of its past, is used',
     advice: 'Use a protocol over TLS (SSH, FTP_TLS, HTTPS).',
-    keywords: ['xmlrpc', 'SimpleXMLRPCServer', 'wsgiref.handlers', 'telnetlib', 'ftplib'],
+    keywords: ['xmlrpc', 'SimpleXMLRPCServer', 'wsgiref.handlers', 'telnetlib', 'ftplib', 'HTTPConnection'],
     calls: {
-      callee: /^(?:telnetlib\.Telnet|ftplib\.FTP|xmlrpclib\.\w+|SimpleXMLRPCServer|wsgiref\.handlers\.CGIHandler)$/u,
+      callee:
+        /^(?:telnetlib\.Telnet|ftplib\.FTP|xmlrpclib\.\w+|SimpleXMLRPCServer|wsgiref\.handlers\.CGIHandler|urllib3\.(?:connectionpool\.)?HTTPConnectionPool|http\.client\.HTTPConnection)$/u,
       check: always('medium'),
     },
     bad: ['import telnetlib\ntelnetlib.Telnet("a")\n', 'from ftplib import FTP\nFTP("a")\n'],

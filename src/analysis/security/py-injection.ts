@@ -41,7 +41,9 @@ function sqlHit(call: Call, scene: Scene): Hit | null {
     );
     return built && SQL_WORDS.test(functionText(call.node, scene)) ? hit : null;
   }
-  return SQL_WORDS.test(known.text()) || hit.confidence === 'high' ? hit : null;
+  return SQL_WORDS.test(known.text()) || (hit.confidence === 'high' && !/^(?:run|query|cursor|prepare|fetch)$/u.test(call.name))
+    ? hit
+    : null;
 }
 
 function responseHit(call: Call, scene: Scene): Hit | null {
@@ -73,7 +75,7 @@ function returnHit(node: SgNode, scene: Scene): Hit | null {
 }
 
 const SQL_CALL =
-  /(?:^|\.)(?:execute|executemany|executescript|raw|extra|RawSQL|exec_driver_sql|read_sql|read_sql_query|fetch|fetchrow|fetchval|fetch_all|fetch_one|mogrify|run_sql|callproc|from_statement)$/u;
+  /(?:^|\.)(?:execute|executemany|executescript|raw|extra|RawSQL|exec_driver_sql|read_sql|read_sql_query|fetch|fetchrow|fetchval|fetch_all|fetch_one|mogrify|run_sql|callproc|from_statement|prepare|cursor|run|query)$/u;
 
 /** Rules on query languages, markup, logs and headers that are built from values. */
 export const pyInjectionRules: readonly SecurityRule[] = [
@@ -94,6 +96,10 @@ export const pyInjectionRules: readonly SecurityRule[] = [
       'run_sql',
       'mogrify',
       'from_statement',
+      'prepare',
+      'cursor(',
+      '.run(',
+      '.query(',
     ],
     calls: { callee: SQL_CALL, check: (call, scene) => (call.name === 'extra' ? extraHit(call, scene) : sqlHit(call, scene)) },
     bad: [

@@ -6,7 +6,8 @@ const INSECURE_SETTINGS: readonly (readonly [name: RegExp, value: RegExp])[] = [
     /^(?:SESSION_COOKIE_SECURE|CSRF_COOKIE_SECURE|SESSION_COOKIE_HTTPONLY|REMEMBER_COOKIE_SECURE|REMEMBER_COOKIE_HTTPONLY|SECURE_SSL_REDIRECT|WTF_CSRF_ENABLED|WTF_CSRF_CHECK_DEFAULT)$/u,
     /^False$/u,
   ],
-  [/^(?:CORS_ORIGIN_ALLOW_ALL|CORS_ALLOW_ALL_ORIGINS|DEBUG_PROPAGATE_EXCEPTIONS)$/u, /^True$/u],
+  [/^(?:CORS_ORIGIN_ALLOW_ALL|CORS_ALLOW_ALL_ORIGINS|DEBUG_PROPAGATE_EXCEPTIONS|TESTING)$/u, /^True$/u],
+  [/^ENV$/u, /^["']development["']$/u],
 ];
 
 function insecureSetting({ name, value }: Assignment): Hit | null {
@@ -46,6 +47,14 @@ export const pyWebRules: readonly SecurityRule[] = [
     message: 'A template environment does not escape HTML',
     advice: 'Pass autoescape=True or select_autoescape().',
     keywords: ['Environment', 'autoescape'],
+    entries: {
+      key: /^autoescape$/u,
+      check: ({ value, node }) =>
+        value.text() === 'False' &&
+        (node.kind() === 'pair' || !/Environment\(/u.test(node.parent()?.parent()?.text().slice(0, 60) ?? ''))
+          ? { confidence: 'high' }
+          : null,
+    },
     calls: {
       callee: /^jinja2\.(?:sandbox\.)?(?:Environment|SandboxedEnvironment)$|^jinja2\.environment\.Environment$|^Environment$/u,
       check: (call, scene) => {
@@ -57,7 +66,11 @@ export const pyWebRules: readonly SecurityRule[] = [
         return isFalsy(auto) ? { confidence: 'high' } : null;
       },
     },
-    bad: ['from jinja2 import Environment\nEnvironment(autoescape=False)\n', 'import jinja2\njinja2.Environment(loader=l)\n'],
+    bad: [
+      'from jinja2 import Environment\nEnvironment(autoescape=False)\n',
+      'import jinja2\njinja2.Environment(loader=l)\n',
+      'c = Context({}, autoescape=False)\n',
+    ],
     good: [
       'from jinja2 import Environment, select_autoescape\nEnvironment(autoescape=select_autoescape())\n',
       'from jinja2 import Environment\nEnvironment(autoescape=True)\n',
@@ -106,14 +119,15 @@ export const pyWebRules: readonly SecurityRule[] = [
     cwe: ['CWE-16', 'CWE-614'],
     message: 'A protection of the framework is switched off',
     advice: 'Leave it on in production.',
-    keywords: ['COOKIE', 'CSRF', 'CORS', 'SSL_REDIRECT', 'ALLOWED_HOSTS', 'PASSWORD_HASHERS', 'propagate'],
+    keywords: ['COOKIE', 'CSRF', 'CORS', 'SSL_REDIRECT', 'ALLOWED_HOSTS', 'TESTING', 'ENV'],
     productionOnly: true,
     assigns: {
       name: /^[A-Z][A-Z0-9_]+$/u,
       check: (assignment) => {
         if (assignment.name === 'ALLOWED_HOSTS')
           return /["']\*["']/u.test(assignment.value.text()) ? { confidence: 'medium' } : null;
-        return insecureSetting(assignment);
+        const isConfig = !/^(?:TESTING|ENV)$/u.test(assignment.name) || /config/u.test(assignment.target);
+        return isConfig ? insecureSetting(assignment) : null;
       },
     },
     bad: [
@@ -157,7 +171,7 @@ export const pyWebRules: readonly SecurityRule[] = [
     calls: {
       callee: /(?:^|\.)(?:add_middleware|CORS|cross_origin)$/u,
       check: (call) => {
-        const origins = call.option('allow_origins') ?? call.option('origins');
+        const origins = call.option('allow_origins') ?? call.option('origins') ?? call.option('resources');
         const open = origins !== null && /["']\*["']/u.test(origins.text());
         if (!open) return null;
         return {
@@ -213,6 +227,56 @@ export const pyWebRules: readonly SecurityRule[] = [
     },
     bad: ['def v(request):\n    User.objects.create(**request.data)\n', 'def f():\n    return User(**request.json)\n'],
     good: ['User.objects.create(name=request.data["name"])\n', 'User(**defaults)\n'],
+  },
+  {
+    id: 'security/py-locals-in-template',
+    severity: 'medium',
+    cwe: ['CWE-96'],
+    message: 'A template is given all local or global names',
+    advice: 'Pass the names that the template needs.',
+    keywords: ['locals()', 'globals()'],
+    calls: {
+      callee:
+        /(?:^|\.)(?:render|render_to_response|render_to_string|render_template|TemplateResponse|get_template\(.*\)\.render)$/u,
+      check: (call) =>
+        call.args.some((arg) => /^(?:\*\*)?(?:locals|globals)\(\)$/u.test(arg.text())) ? { confidence: 'medium' } : null,
+    },
+    bad: ['def v(request):\n    return render(request, "a.html", locals())\n'],
+    good: ['def v(request):\n    return render(request, "a.html", {"a": 1})\n'],
+  },
+  {
+    id: 'security/py-template-not-escaped',
+    severity: 'low',
+    cwe: ['CWE-79'],
+    message: 'Flask escapes only in templates whose names end in .html, .htm, .xml or .xhtml',
+    advice: 'Rename the template.',
+    keywords: ['render_template('],
+    calls: {
+      callee: /(?:^|\.)render_template$/u,
+      check: (call, scene) => {
+        const name = stringValue(scene, call.args[0]);
+        return name !== null && /\.\w+$/u.test(name) && !/\.(?:html?|xml|xhtml|svg|txt|j2)$/u.test(name)
+          ? { confidence: 'low' }
+          : null;
+      },
+    },
+    bad: ['render_template("a.unsafe", b=c)\n'],
+    good: ['render_template("a.html", b=c)\n'],
+  },
+  {
+    id: 'security/py-html-mail-request',
+    severity: 'medium',
+    cwe: ['CWE-79'],
+    message: 'A mail in HTML repeats a value of the request',
+    advice: 'Render a template that escapes.',
+    keywords: ['html_message', 'EmailMessage'],
+    entries: { key: /^html_message$/u, check: ({ value }, scene) => flowHit(scene, value, FROM_REQUEST) },
+    calls: {
+      callee: /(?:^|\.)EmailMessage$/u,
+      check: (call, scene) => flowHit(scene, call.args[1] ?? call.option('body'), FROM_REQUEST),
+    },
+    bad: ['def v(request):\n    send_mail("a", "b", "c", ["d"], html_message="hi " + request.POST["m"])\n'],
+    good: ['send_mail("a", "b", "c", ["d"], html_message="<b>hi</b>")\n'],
   },
   {
     id: 'security/py-mail-no-tls',

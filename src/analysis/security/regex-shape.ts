@@ -10,7 +10,7 @@ export function isCatastrophic(source: string): boolean {
   return false;
 }
 
-/** Bodies of groups without inner groups that are repeated without an upper bound. */
+/** Bodies of groups that are repeated without an upper bound. */
 function repeatedGroups(source: string): string[] {
   const found: string[] = [];
   const open: number[] = [];
@@ -32,12 +32,21 @@ function repeatedGroups(source: string): string[] {
 }
 
 const ITEM = String.raw`(?:\\.|\[(?:\\.|[^\]\\])+\]|[^\\[\]()|*+?{}^$])`;
-const UNBOUNDED = String.raw`(?:[*+]|\{\d+,\})\??`;
-const ONE_REPEATED = new RegExp(String.raw`^(?:${ITEM}[*?])?${ITEM}${UNBOUNDED}(?:${ITEM}[*?])?$`, 'u');
+const UNBOUNDED = String.raw`(?:[*+]|\{\d+,\d*\})\??`;
+const ONE_REPEATED = new RegExp(String.raw`^(?:${ITEM}[*?])?${ITEM}${UNBOUNDED}(?:${ITEM}[*?]|\.)?$`, 'u');
 
 function isOneRepeatedItem(body: string): boolean {
-  const inner = /^\((?:\?:)?(.*)\)$/u.exec(body)?.[1] ?? body;
-  return ONE_REPEATED.test(inner);
+  return ONE_REPEATED.test(flatten(body));
+}
+
+const OPTIONAL_GROUP = /^\((?:\?:)?[^()]*\)[?*]/u;
+const GROUPED_ITEM = new RegExp(String.raw`\((?:\?:)?(${ITEM}(?:${UNBOUNDED})?)\)(?![?*+{])|\((?:\?:)?(${ITEM})\)`, 'gu');
+
+/** Takes away an optional group at the front, and the parentheses around single items. */
+function flatten(body: string): string {
+  return body
+    .replace(OPTIONAL_GROUP, '')
+    .replace(GROUPED_ITEM, (_whole, one: string | undefined, other: string | undefined) => one ?? other ?? '');
 }
 
 function hasOverlappingAlternatives(body: string): boolean {

@@ -5,6 +5,7 @@ import { jsCryptoRules } from './js-crypto.ts';
 import { jsExecutionRules } from './js-execution.ts';
 import { jsFilesNetworkRules } from './js-files-network.ts';
 import { jsInjectionRules } from './js-injection.ts';
+import { jsMoreRules } from './js-more.ts';
 import { jsObjectRules } from './js-objects.ts';
 import { pyCryptoRules } from './py-crypto.ts';
 import { pyExecutionRules } from './py-execution.ts';
@@ -22,6 +23,7 @@ export const JAVASCRIPT_RULES: readonly SecurityRule[] = [
   ...jsCryptoRules,
   ...jsConfigRules,
   ...jsObjectRules,
+  ...jsMoreRules,
 ];
 
 /** Every rule for Python. */
