@@ -137,15 +137,17 @@ function runs(
       const { swarm } = skill;
       if (swarm === null) throw new InvalidInputError(`the skill ${skill.name} has no swarm to run`);
       if (name !== 'local') throw new NotFoundError(`there is no provider ${name}`, { hint: 'Use local.' });
-      const [{ createRunner }, { createRunLog }, { collectChanges }, { createLocalProvider }, db] = await Promise.all([
+      const [{ createRunner }, { createRunLog }, { collectChanges }, { createLocalProvider }] = await Promise.all([
         import('./run/runner.ts'),
         import('./run/run-log.ts'),
         import('./analysis/collect.ts'),
         import('./agent/local.ts'),
-        database('write'),
       ]);
       const runner = createRunner({
-        log: createRunLog({ db, journal: await journal(db), runtime }),
+        openLog: async () => {
+          const db = await database('write');
+          return createRunLog({ db, journal: await journal(db), runtime });
+        },
         runtime,
         projectRoot: config.projectRoot,
         version,
@@ -203,6 +205,8 @@ export function createApp(options: CreateAppOptions): Skillflow {
     runtime,
     readOnly: config.readOnly,
     record: async ({ at, tool, surface, code, durationMs }) => {
+      // A call that failed before there was a database changed nothing, and leaves nothing behind.
+      if (code !== null && !existsSync(config.databasePath)) return;
       const db = await app.database('write');
       await db.run('INSERT INTO call(at, tool, surface, ok, code, duration_ms) VALUES (?, ?, ?, ?, ?, ?)', [
         at,

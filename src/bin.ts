@@ -38,12 +38,21 @@ function stopSignal(): AbortSignal {
   return stop.signal;
 }
 
+/** Where the user stands; when that folder is gone, its name, for the error that follows. */
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return process.env['PWD'] ?? '.';
+  }
+}
+
 async function openProject(flags: AppFlags, verbose: boolean): Promise<Skillflow> {
   const { createRuntime, openApp } = await import('./open-app.ts');
   return openApp({
     runtime: createRuntime(verbose ? 'debug' : 'warn'),
     version: SKILLFLOW_VERSION,
-    cwd: process.cwd(),
+    cwd: workingDirectory(),
     packageDir: join(__dirname, '..'),
     workerUrl: pathToFileURL(join(__dirname, 'analysis-worker.js')),
     flags,

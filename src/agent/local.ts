@@ -8,6 +8,8 @@ import type { AskRequest, AskResult, Provider, StepOutput } from './provider.ts'
 export interface LocalAnalysis extends AsyncDisposable {
   /** Names of all capabilities that can analyze or examine. */
   capabilities(): readonly string[];
+  /** What a capability can do; both `false` for an unknown one. */
+  can(capability: string): { readonly analyze: boolean; readonly examine: boolean };
   analyze(
     capability: string,
     changes: ChangeSet,
@@ -84,6 +86,7 @@ export function createLocalProvider(analysis: LocalAnalysis): Provider {
   const answer = async (request: AskRequest): Promise<AskResult> => {
     const known = analysis.capabilities();
     const able = request.agent.capabilities.filter((capability) => known.includes(capability));
+    const doing = request.kind === 'judge' ? 'examine' : 'analyze';
     const unable = request.agent.capabilities.filter((capability) => !known.includes(capability));
     // Merging needs no capability of its own: it is a union of what the others found.
     if (able.length === 0 && request.kind !== 'merge') {
@@ -94,7 +97,9 @@ export function createLocalProvider(analysis: LocalAnalysis): Provider {
         reason: `${wants} needs a model provider, and this run uses the local analyzers only`,
       };
     }
-    const output = await { work, judge, merge }[request.kind](request, able);
+    // One that only judges has nothing to report, and one that only reports abstains from judging: neither is a fault.
+    const fit = able.filter((capability) => analysis.can(capability)[doing]);
+    const output = await { work, judge, merge }[request.kind](request, fit);
     if (unable.length === 0 || request.kind === 'judge') return { status: 'completed', output };
     const note: Note = { code: 'no_provider', message: `${unable.join(', ')} needs a model provider and did not run` };
     return { status: 'completed', output: { ...output, notes: [...output.notes, note] } };

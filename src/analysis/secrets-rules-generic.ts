@@ -118,7 +118,7 @@ export const genericSecretRules: readonly SecretRule[] = [
     keywords: ['Basic ', 'Bearer ', 'bearer ', 'basic ', 'token '],
     pattern: /authorization["'\]]{0,2}\s*[:=,]\s*["'`]?(?:Basic|Bearer|token)\s+([A-Za-z0-9+/=._~-]{16,})/giu,
     minimumEntropy: 3.3,
-    accepts: (secret) => /\d/u.test(secret) && !isWordLike(secret) && !/^eyJ/u.test(secret),
+    accepts: (secret) => /\d/u.test(secret) && !isWordLike(secret) && !secret.startsWith('eyJ'),
     bad: ['Authorization: Basic {alnum:30}a1==', 'headers: { "Authorization": "Bearer {alnum:40}b2" }'],
     good: ['Authorization: Bearer ${token}', 'Authorization: Bearer YOUR_ACCESS_TOKEN_GOES_HERE'],
   },

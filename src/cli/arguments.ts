@@ -67,7 +67,8 @@ export function takeGlobals(argv: readonly string[]): Words {
     if (!isGlobal(name)) {
       rest.push({ text, literal: false });
     } else if (GLOBAL_FLAGS[name].takes === null) {
-      if (inline !== undefined) throw new InvalidInputError(`--${name} takes no value`, { hint: `Give --${name} alone, or leave it out.` });
+      if (inline !== undefined)
+        throw new InvalidInputError(`--${name} takes no value`, { hint: `Give --${name} alone, or leave it out.` });
       globals[name] = true;
     } else {
       const value = inline ?? argv[(at += 1)];

@@ -1,4 +1,4 @@
-import type { AskResult, Provider } from '../agent/provider.ts';
+import type { AskResult, Provider, StepOutput } from '../agent/provider.ts';
 import type { ChangeSet, Selection } from '../changes.ts';
 import { CancelledError, DeadlineError, InternalError, toSkillflowError } from '../errors.ts';
 import type { SkillflowError } from '../errors.ts';
@@ -26,7 +26,8 @@ export interface RunRequest {
 }
 
 export interface RunnerDeps {
-  readonly log: RunLog;
+  /** Opens the journal; called once the input has been read. */
+  readonly openLog: () => Promise<RunLog>;
   readonly runtime: Runtime;
   readonly projectRoot: string;
   readonly version: string;
@@ -44,6 +45,7 @@ export interface Runner {
 
 /** One run under way: what its steps share. */
 interface Context extends RunnerDeps {
+  readonly log: RunLog;
   readonly runId: string;
   readonly request: RunRequest;
   readonly changes: ChangeSet;
@@ -75,6 +77,15 @@ function ask(
   return provider.ask({ runId, stepId: step.id, kind: step.kind, agent, task, changes, sees, signal: stop, onProgress });
 }
 
+/** Nobody votes in another's name: an agent's output is not trusted with who it is. */
+function ownBallots({ agentId }: PlanStep, output: StepOutput): StepOutput {
+  const ballots = output.ballots.filter(({ voter }) => voter === agentId);
+  const refused = output.ballots.length - ballots.length;
+  if (refused === 0) return output;
+  const note = { code: 'ballots_refused', message: 'ballots in the name of others were refused', count: refused };
+  return { ...output, ballots, notes: [...output.notes, note] };
+}
+
 async function executeStep(context: Context, step: PlanStep, seen: Outcomes, onProgress: Report): Promise<StepOutcome> {
   const { log, runId, runtime, stop } = context;
   const { retry } = context.request.skill.swarm.execution;
@@ -86,8 +97,9 @@ async function executeStep(context: Context, step: PlanStep, seen: Outcomes, onP
     if (result.status === 'completed') {
       const durationMs = Math.round(runtime.ticks() - startedTicks);
       context.stepMs.set(step.id, durationMs);
-      await log.stepCompleted(runId, step, result.output, durationMs);
-      return result;
+      const output = ownBallots(step, result.output);
+      await log.stepCompleted(runId, step, output, durationMs);
+      return { status: 'completed', output };
     }
     const { code, reason } = result;
     if (result.status === 'skipped') {
@@ -162,20 +174,32 @@ async function recordStop({ log, runId, changes }: Context, { code, message: rea
   else await log.finish(runId, 'failed', summary, { type: 'run_failed', code, reason });
 }
 
-async function begin(deps: RunnerDeps, request: RunRequest, stop: AbortSignal): Promise<Context> {
+async function begin(deps: RunnerDeps, request: RunRequest, deadline: AbortSignal): Promise<Context> {
   const startedAt = deps.runtime.now();
   request.onProgress(0, 'reading what changed');
-  const changes = await deps.collect(request.selection, stop);
+  const changes = await deps.collect(request.selection, request.signal).catch((thrown: unknown) => {
+    // The user's interrupt reaches git as well, whose failure then comes first.
+    throw request.signal.aborted ? new CancelledError('the run was cancelled before it began', { cause: thrown }) : thrown;
+  });
   const plan = makePlan(request.skill.swarm);
   const { skill, task, provider, selection } = request;
-  const runId = await deps.log.begin({ skill: skill.name, task, provider: provider.name, selection, changes, plan, startedAt });
-  return { ...deps, runId, request, changes, plan, stop, startedAt, stepMs: new Map() };
+  const log = await deps.openLog();
+  const runId = await log.begin({ skill: skill.name, task, provider: provider.name, selection, changes, plan, startedAt });
+  const stop = AbortSignal.any([request.signal, deadline]);
+  return { ...deps, log, runId, request, changes, plan, stop, startedAt, stepMs: new Map() };
+}
+
+/** Why a run stopped: what stopped it comes before what that broke. */
+function whyStopped(thrown: unknown, request: RunRequest, deadline: AbortSignal): SkillflowError {
+  if (request.signal.aborted) return new CancelledError('the run was cancelled', { cause: thrown });
+  return toSkillflowError(deadline.aborted ? deadline.reason : thrown);
 }
 
 export function createRunner(deps: RunnerDeps): Runner {
   return {
     run: async (request) => {
       const { timeoutMs } = request.skill.swarm;
+      // Reading the input counts, but is not cut off: without it there would be no run to record the failure in.
       const deadline = new AbortController();
       const timer = setTimeout(() => {
         deadline.abort(new DeadlineError(`the run took longer than the ${timeoutMs} ms that the skill allows`));
@@ -183,14 +207,12 @@ export function createRunner(deps: RunnerDeps): Runner {
       const ended = new AbortController();
       let beating: Promise<void> | undefined;
       try {
-        const context = await begin(deps, request, AbortSignal.any([request.signal, deadline.signal]));
-        beating = deps.log.keepAlive(context.runId, ended.signal);
+        const context = await begin(deps, request, deadline.signal);
+        beating = context.log.keepAlive(context.runId, ended.signal);
         try {
           await conclude(context, await drive(context));
         } catch (thrown) {
-          const error = request.signal.aborted
-            ? new CancelledError('the run was cancelled', { cause: thrown })
-            : toSkillflowError(thrown);
+          const error = whyStopped(thrown, request, deadline.signal);
           await recordStop(context, error);
           if (error.code === 'internal') throw error;
         }

@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InternalError } from '../errors.ts';
+import { StorageError } from '../errors.ts';
 import type { ChangeSet } from '../changes.ts';
 import type { Skill, SwarmSpec } from '../skill/skill.ts';
 import { writeFileAtomic } from '../store/atomic-file.ts';
 import { makeFolder } from '../store/folder.ts';
+import { codeOf, storageError } from '../store/storage-error.ts';
 import type { Plan } from '../swarm/plan.ts';
 import type { StepOutcome } from './drive-steps.ts';
 import { buildReport } from './report/build-report.ts';
@@ -89,7 +90,7 @@ function summarize(report: Report, { files, skipped }: ChangeSet): RunSummary {
 }
 
 /**
- * Writes the outputs that the skill asks for under `.skillflow/runs/<runId>/`, each file whole or not at all, and
+ * Writes the outputs that the skill asks for under `.skillflow/runs/<runId>/`, all of them whole or none, and
  * returns the run in figures. JSON is always written: it is what `show` reads. Throws `StorageError`.
  */
 export async function writeOutputs(input: OutputInput): Promise<RunSummary> {
@@ -124,22 +125,36 @@ export async function writeOutputs(input: OutputInput): Promise<RunSummary> {
   };
   const folder = join(projectRoot, folderOf(runId));
   await makeFolder(folder);
-  for (const format of formats) await writeFileAtomic(join(folder, FILE_NAMES[format]), render[format]());
+  try {
+    for (const format of formats) await writeFileAtomic(join(folder, FILE_NAMES[format]), render[format]());
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true }).catch(() => undefined); // the first error is the one to tell
+    throw error;
+  }
   return summarize(report, changes);
 }
 
-/** Reads a run's report back; `null` when there is none (it did not complete, or the file was removed). */
+function parseReport(path: string, text: string): Report {
+  const hint = 'Run the skill again; what happened in this run is in its events.';
+  let parsed: Report & { readonly schema?: unknown };
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw new StorageError(`${path} is not a report: ${String(error)}`, { hint, cause: error });
+  }
+  if (parsed.schema !== 'skillflow.report/1') throw new StorageError(`${path} is not a report of this version`, { hint });
+  return parsed;
+}
+
+/** Reads a run's report back; `null` when there is none (it did not complete, or the file was removed). Throws `StorageError`. */
 export async function readReport(projectRoot: string, runId: string): Promise<Report | null> {
   const path = join(projectRoot, folderOf(runId), FILE_NAMES.json);
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
+    if (codeOf(error) === 'ENOENT') return null;
+    throw storageError(error, 'read', path);
   }
-  const parsed: Report & { readonly schema?: unknown } = JSON.parse(text);
-  if (parsed.schema !== 'skillflow.report/1')
-    throw new InternalError(`${path} is not a report of this version`, { hint: 'Run the skill again.' });
-  return parsed;
+  return parseReport(path, text);
 }

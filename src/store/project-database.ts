@@ -15,10 +15,11 @@ import { codeOf, storageError } from './storage-error.ts';
 const IGNORE = '*\n!config.json\n!skills/\n!skills/**\n';
 
 async function makeProjectFolder(folder: string): Promise<void> {
-  if (existsSync(folder)) return;
+  const ignore = join(folder, '.gitignore');
+  if (existsSync(ignore)) return; // the folder alone may come from a clone, with what people wrote there
   try {
     await makeFolder(folder);
-    await writeFile(join(folder, '.gitignore'), IGNORE, { flag: 'wx' });
+    await writeFile(ignore, IGNORE, { flag: 'wx' });
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return; // another process was faster
     throw storageError(error, 'create the folder', folder);

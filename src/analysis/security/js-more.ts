@@ -165,7 +165,7 @@ export const jsMoreRules: readonly SecurityRule[] = [
         if (call.name === 'Command') return flowHit(scene, call.args[0], FROM_CALLER);
         const list = call.option('cmd');
         const items = list?.kind() === 'array' ? list.namedChildren() : [];
-        const isShell = /sh$/u.test(stringValue(scene, items[0]) ?? '');
+        const isShell = stringValue(scene, items[0])?.endsWith('sh') === true;
         return flowHit(scene, isShell ? list : (items[0] ?? list), FROM_CALLER);
       },
     },

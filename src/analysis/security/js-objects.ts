@@ -55,7 +55,7 @@ function recursiveMerge(node: SgNode): Hit | null {
 function assignFromRequest(call: Call, scene: Scene): Hit | null {
   for (const arg of call.args.slice(call.callee === 'Object.assign' ? 1 : 0)) {
     const known = scene.definition(arg);
-    const isParsed = /^JSON\.parse\(/u.test(known.text());
+    const isParsed = known.text().startsWith('JSON.parse(');
     const hit = flowHit(scene, arg, FROM_REQUEST);
     if (hit !== null && (isParsed || known.kind() === 'member_expression'))
       return call.callee === 'Object.assign' ? { ...hit, confidence: 'low' } : hit;
@@ -72,6 +72,8 @@ export const jsObjectRules: readonly SecurityRule[] = [
     message: 'A property is written under keys that are not constant: __proto__ changes all objects',
     advice: 'Refuse __proto__, constructor and prototype, or use a Map.',
     keywords: ['['],
+    shape:
+      /\]\s*\[[^\]\n]*\]\s*=[^=>]|(?:req\w*|ctx|event|query|body|params|data|input|user|entry|payload|location|argv)[^\]\n]*\]\s*=[^=>]|\bin\s[^)\n]*\)/iu,
     assigns: {
       name: /^$/u,
       check: ({ node }, scene) => (node.kind() === 'assignment_expression' ? keyedWrite(node, scene) : null),
@@ -138,7 +140,7 @@ export const jsObjectRules: readonly SecurityRule[] = [
       check: (call, scene) => {
         const pattern = stringValue(scene, call.args[0]);
         if (call.args[0]?.kind() !== 'string' || pattern === null || call.args.length < 2) return null;
-        return /^(?:['"<>&`|;]|\\['"]|\.\.\/?|\*)$/u.test(pattern) && !/\.replace\($/u.test(call.node.parent()?.text() ?? '')
+        return /^(?:['"<>&`|;]|\\['"]|\.\.\/?|\*)$/u.test(pattern) && call.node.parent()?.kind() !== 'member_expression'
           ? { confidence: 'medium' }
           : null;
       },

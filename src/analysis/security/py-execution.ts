@@ -97,15 +97,15 @@ export const pyExecutionRules: readonly SecurityRule[] = [
         /^subprocess\.(?:run|call|check_call|check_output|Popen)$|^(?:asyncio\.(?:subprocess\.)?create_subprocess_(?:shell|exec)|\w*loop\.subprocess_(?:exec|shell))$|^os\.(?:exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?|startfile)$/u,
       check: (call, scene) => {
         if (call.callee.startsWith('subprocess.')) return shellCall(call, scene);
-        if (/_shell$/u.test(call.name)) return flowHit(scene, call.args.at(call.name.startsWith('sub') ? 1 : 0), ANY_VALUE);
-        const at = /^spawn/u.test(call.name) || call.name === 'subprocess_exec' ? 1 : 0;
+        if (call.name.endsWith('_shell')) return flowHit(scene, call.args.at(call.name.startsWith('sub') ? 1 : 0), ANY_VALUE);
+        const at = call.name.startsWith('spawn') || call.name === 'subprocess_exec' ? 1 : 0;
         const hit = flowHit(scene, call.args[at], FROM_CALLER);
         const program = stringValue(scene, call.args[at]);
         const dash = call.args.findIndex((arg) => stringValue(scene, arg) === '-c');
         return (
           hit ??
-          (program !== null && /sh$/u.test(program) && dash !== -1 ? flowHit(scene, call.args[dash + 1], FROM_CALLER) : null) ??
-          (program !== null && /sh$/u.test(program) ? listHit(call, scene) : null)
+          (program !== null && program.endsWith('sh') && dash !== -1 ? flowHit(scene, call.args[dash + 1], FROM_CALLER) : null) ??
+          (program !== null && program.endsWith('sh') ? listHit(call, scene) : null)
         );
       },
     },

@@ -1,6 +1,7 @@
 import type { Language } from '../../changes.ts';
 import { jsBrowserRules } from './js-browser.ts';
 import { jsConfigRules } from './js-config.ts';
+import { jsCredentialRules } from './js-credentials.ts';
 import { jsCryptoRules } from './js-crypto.ts';
 import { jsExecutionRules } from './js-execution.ts';
 import { jsFilesNetworkRules } from './js-files-network.ts';
@@ -11,6 +12,7 @@ import { pyCryptoRules } from './py-crypto.ts';
 import { pyExecutionRules } from './py-execution.ts';
 import { pyFilesNetworkRules } from './py-files-network.ts';
 import { pyInjectionRules } from './py-injection.ts';
+import { pyMarkupRules } from './py-markup.ts';
 import { pyWebRules } from './py-web.ts';
 import type { SecurityRule } from './rule.ts';
 
@@ -22,6 +24,7 @@ export const JAVASCRIPT_RULES: readonly SecurityRule[] = [
   ...jsFilesNetworkRules,
   ...jsCryptoRules,
   ...jsConfigRules,
+  ...jsCredentialRules,
   ...jsObjectRules,
   ...jsMoreRules,
 ];
@@ -30,6 +33,7 @@ export const JAVASCRIPT_RULES: readonly SecurityRule[] = [
 export const PYTHON_RULES: readonly SecurityRule[] = [
   ...pyExecutionRules,
   ...pyInjectionRules,
+  ...pyMarkupRules,
   ...pyFilesNetworkRules,
   ...pyCryptoRules,
   ...pyWebRules,

@@ -5,7 +5,7 @@ import { createFlow, type Flow } from './dataflow.ts';
 import { javascriptFlow } from './flow-javascript.ts';
 import { pythonFlow } from './flow-python.ts';
 import { javascriptImports, pythonImports, resolveImport } from './imports.ts';
-import type { Call, Hit, Scene, SecurityRule } from './rule.ts';
+import type { Hit, Scene, SecurityRule } from './rule.ts';
 import { VIEW_KINDS, type ViewKinds, viewAssignment, viewCall, viewEntry } from './views.ts';
 
 /** A hit with its rule and the node to flag. */
@@ -77,39 +77,46 @@ export function scanScene(parsed: ParsedScene, rules: readonly SecurityRule[]): 
   const found: RuleHit[] = [];
   const kinds = kindsFor(rules, parsed.kinds);
   if (kinds.length === 0) return found;
-  const calls = rules.filter((rule) => rule.calls !== undefined);
-  const assigns = rules.filter((rule) => rule.assigns !== undefined);
-  const entries = rules.filter((rule) => rule.entries !== undefined);
-  const others = rules.filter((rule) => rule.nodes !== undefined);
-  const { scene } = parsed;
-  const add = (rule: SecurityRule, hit: Hit | null | undefined, node: SgNode): void => {
-    if (hit !== null && hit !== undefined) found.push({ rule, hit, node: hit.node ?? node });
-  };
-  for (const node of parsed.root.findAll({ rule: { any: kinds.map((kind) => ({ kind })) } })) {
-    const kind = node.kind().toString();
-    if (parsed.kinds.calls.includes(kind)) {
-      const call = viewCall(node, scene.canonical);
-      if (call !== null) for (const rule of calls) if (matches(rule, call)) add(rule, rule.calls?.check(call, scene), node);
-    } else if (parsed.kinds.assignments.includes(kind)) {
-      const view = assigns.length === 0 ? null : viewAssignment(node);
-      if (view !== null) {
-        for (const rule of assigns)
-          if (rule.assigns?.name.test(view.name) === true) add(rule, rule.assigns.check(view, scene), node);
-      }
-    } else if (parsed.kinds.entries.includes(kind)) {
-      const view = entries.length === 0 ? null : viewEntry(node);
-      if (view !== null) {
-        for (const rule of entries)
-          if (rule.entries?.key.test(view.key) === true) add(rule, rule.entries.check(view, scene), node);
-      }
-    }
-    for (const rule of others) if (rule.nodes?.kinds.includes(kind) === true) add(rule, rule.nodes.check(node, scene), node);
-  }
+  const check = createChecks(parsed, rules, (rule, hit, node) => {
+    if (hit !== null) found.push({ rule, hit, node: hit.node ?? node });
+  });
+  for (const node of parsed.root.findAll({ rule: { any: kinds.map((kind) => ({ kind })) } })) check(node, node.kind().toString());
   return withoutYielding(onePerLine(found));
 }
 
-function matches(rule: SecurityRule, call: Call): boolean {
-  return rule.calls?.callee.test(call.callee) === true;
+type Found = (rule: SecurityRule, hit: Hit | null, node: SgNode) => void;
+
+/** Gives each node to the rules that look at its kind. */
+function createChecks(
+  { scene, kinds }: ParsedScene,
+  rules: readonly SecurityRule[],
+  found: Found,
+): (node: SgNode, kind: string) => void {
+  const calls = rules.flatMap((rule) => (rule.calls === undefined ? [] : [{ rule, on: rule.calls }]));
+  const assigns = rules.flatMap((rule) => (rule.assigns === undefined ? [] : [{ rule, on: rule.assigns }]));
+  const entries = rules.flatMap((rule) => (rule.entries === undefined ? [] : [{ rule, on: rule.entries }]));
+  const others = rules.flatMap((rule) => (rule.nodes === undefined ? [] : [{ rule, on: rule.nodes }]));
+  const checkCall = (node: SgNode): void => {
+    const call = calls.length === 0 ? null : viewCall(node, scene.canonical);
+    if (call === null) return;
+    for (const { rule, on } of calls) if (on.callee.test(call.callee)) found(rule, on.check(call, scene), node);
+  };
+  const checkAssignment = (node: SgNode): void => {
+    const view = assigns.length === 0 ? null : viewAssignment(node);
+    if (view === null) return;
+    for (const { rule, on } of assigns) if (on.name.test(view.name)) found(rule, on.check(view, scene), node);
+  };
+  const checkEntry = (node: SgNode): void => {
+    const view = entries.length === 0 ? null : viewEntry(node);
+    if (view === null) return;
+    for (const { rule, on } of entries) if (on.key.test(view.key)) found(rule, on.check(view, scene), node);
+  };
+  return (node, kind) => {
+    if (kinds.calls.includes(kind)) checkCall(node);
+    else if (kinds.assignments.includes(kind)) checkAssignment(node);
+    else if (kinds.entries.includes(kind)) checkEntry(node);
+    for (const { rule, on } of others) if (on.kinds.includes(kind)) found(rule, on.check(node, scene), node);
+  };
 }
 
 function onePerLine(hits: readonly RuleHit[]): RuleHit[] {

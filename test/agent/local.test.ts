@@ -1,0 +1,146 @@
+import { describe, expect, test } from 'vitest';
+import { createLocalProvider } from '../../src/agent/local.ts';
+import type { LocalAnalysis } from '../../src/agent/local.ts';
+import type { AskRequest, StepOutput } from '../../src/agent/provider.ts';
+import type { Vote } from '../../src/ballot.ts';
+import type { ChangeSet } from '../../src/changes.ts';
+import { BusyError } from '../../src/errors.ts';
+import type { Finding } from '../../src/finding.ts';
+
+const CHANGES: ChangeSet = { root: '/p', mode: 'tree', base: null, git: null, files: [], skipped: [], notes: [] };
+
+function finding(id: string): Finding {
+  const range = { startLine: 1, startColumn: 1, endLine: 1, endColumn: 2 };
+  return {
+    id,
+    rule: 'r/x',
+    severity: 'low',
+    confidence: 'low',
+    capability: 'c',
+    file: 'a.js',
+    range,
+    message: 'm',
+    evidence: 'e',
+  };
+}
+
+const output = (...ids: string[]): StepOutput => ({ findings: ids.map(finding), ballots: [], notes: [], stats: {} });
+
+function analysis(overrides: Partial<LocalAnalysis> = {}): LocalAnalysis {
+  return {
+    capabilities: () => ['lint', 'judge'],
+    can: () => ({ analyze: true, examine: true }),
+    analyze: async (capability) => ({
+      findings: capability === 'lint' ? [finding('f1'), finding('f1'), finding('f2')] : [],
+      notes: [],
+      stats: { files: 3 },
+    }),
+    examine: async (_capability, findings) =>
+      findings.map(({ id }) => ({ findingId: id, vote: 'abstain', reason: 'no evidence' })),
+    [Symbol.asyncDispose]: async () => undefined,
+    ...overrides,
+  };
+}
+
+function request(overrides: Partial<AskRequest> = {}): AskRequest {
+  return {
+    runId: 'run_1',
+    stepId: 's',
+    kind: 'work',
+    agent: { id: 'me', type: 'reviewer', capabilities: ['lint'] },
+    task: '',
+    changes: CHANGES,
+    sees: [],
+    signal: new AbortController().signal,
+    ...overrides,
+  };
+}
+
+test('work: one finding an id, figures by capability', async () => {
+  const result = await createLocalProvider(analysis()).ask(request());
+  expect(result).toMatchObject({
+    status: 'completed',
+    output: { findings: [{ id: 'f1' }, { id: 'f2' }], stats: { 'lint.files': 3 } },
+  });
+});
+
+test('an agent none of whose capabilities is local is skipped, with what it would need', async () => {
+  const result = await createLocalProvider(analysis()).ask(
+    request({ agent: { id: 'me', type: 'x', capabilities: ['reasoning'] } }),
+  );
+  expect(result).toMatchObject({ status: 'skipped', code: 'no_provider', reason: expect.stringContaining('reasoning') });
+});
+
+test('one that has some runs these, and notes the others', async () => {
+  const result = await createLocalProvider(analysis()).ask(
+    request({ agent: { id: 'me', type: 'x', capabilities: ['lint', 'reasoning'] } }),
+  );
+  expect(result).toMatchObject({ status: 'completed', output: { notes: [{ code: 'no_provider' }] } });
+});
+
+describe('judging', () => {
+  const sees = [
+    { stepId: 'a', agentId: 'other', output: output('f1', 'f2') },
+    { stepId: 'b', agentId: 'me', output: output('f3') },
+  ];
+  const judge = (votes: readonly Vote[]): Promise<unknown> => {
+    let call = 0;
+    const examine: LocalAnalysis['examine'] = async (_capability, findings) => {
+      const vote = votes[call] ?? 'abstain';
+      call += 1;
+      return findings.map(({ id }) => ({ findingId: id, vote, reason: `because ${vote}` }));
+    };
+    return createLocalProvider(analysis({ examine })).ask(
+      request({ kind: 'judge', sees, agent: { id: 'me', type: 'x', capabilities: ['lint', 'judge'] } }),
+    );
+  };
+
+  test.each<[readonly Vote[], Vote]>([
+    [['confirm', 'abstain'], 'confirm'],
+    [['abstain', 'reject'], 'reject'],
+    [['confirm', 'reject'], 'abstain'],
+    [['abstain', 'abstain'], 'abstain'],
+  ])('opinions %j make one ballot: %s', async (votes, vote) => {
+    expect(await judge(votes)).toMatchObject({
+      status: 'completed',
+      output: {
+        ballots: [
+          { subject: 'f1', voter: 'me', vote },
+          { subject: 'f2', voter: 'me', vote },
+        ],
+        findings: [],
+      },
+    });
+  });
+
+  test('opinions on what it was not asked about are dropped', async () => {
+    const examine: LocalAnalysis['examine'] = async () => [{ findingId: 'invented', vote: 'confirm', reason: 'x' }];
+    const result = await createLocalProvider(analysis({ examine })).ask(request({ kind: 'judge', sees }));
+    expect(JSON.stringify(result)).not.toContain('invented');
+  });
+});
+
+test('merging unites what was seen, even without a capability', async () => {
+  const sees = [
+    { stepId: 'a', agentId: 'x', output: output('f1', 'f2') },
+    { stepId: 'b', agentId: 'y', output: output('f2', 'f3') },
+  ];
+  const result = await createLocalProvider(analysis()).ask(
+    request({ kind: 'merge', sees, agent: { id: 'hub', type: 'coordinator', capabilities: [] } }),
+  );
+  expect(result).toMatchObject({ status: 'completed', output: { findings: [{ id: 'f1' }, { id: 'f2' }, { id: 'f3' }] } });
+});
+
+test('a failure is data, and says whether to try again', async () => {
+  const broken = (error: Error): LocalAnalysis => analysis({ analyze: () => Promise.reject(error) });
+  expect(await createLocalProvider(broken(new BusyError('locked'))).ask(request())).toMatchObject({
+    status: 'failed',
+    code: 'busy',
+    retryable: true,
+  });
+  expect(await createLocalProvider(broken(new TypeError('defect'))).ask(request())).toMatchObject({
+    status: 'failed',
+    code: 'internal',
+    retryable: false,
+  });
+});

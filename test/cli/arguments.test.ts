@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest';
+import { findCommand, parseInput, takeGlobals, usage } from '../../src/cli/arguments.ts';
+import { completions } from '../../src/cli/completions.ts';
+import { commandHelp, overview } from '../../src/cli/help.ts';
+import { allTools } from '../../src/tools/all-tools.ts';
+import { listTool } from '../../src/tools/listing.ts';
+import type { ToolListing } from '../../src/tools/listing.ts';
+
+const listings = allTools.map(listTool);
+
+function listing(name: string): ToolListing {
+  const found = listings.find((entry) => entry.name === name);
+  if (found === undefined) throw new Error(`no listing ${name}`);
+  return found;
+}
+
+const parse = (name: string, ...argv: readonly string[]): unknown => parseInput(listing(name), takeGlobals(argv).rest);
+
+describe('a command line', () => {
+  test('flags become typed properties', () => {
+    expect(parse('skill_run', 'code-review-swarm', '--last', '3')).toEqual({ skill: 'code-review-swarm', last: 3 });
+    expect(parse('skill_run', 'code-review-swarm', '--tree')).toEqual({ skill: 'code-review-swarm', tree: true });
+    expect(parse('skill_run', '--files', 'a', 's', '--files=b c')).toEqual({ skill: 's', files: ['a', 'b c'] });
+    expect(parse('swarm_create', '--topology', 'mesh', '--max-agents=3', '--config', '{"a":1}')).toEqual({
+      topology: 'mesh',
+      maxAgents: 3,
+      config: { a: 1 },
+    });
+  });
+
+  test('values stay text where the schema takes any JSON', () => {
+    expect(parse('memory_store', 'k', '{"a": 1}')).toEqual({ key: 'k', value: '{"a": 1}' });
+    expect(parse('memory_store', 'k', '007')).toEqual({ key: 'k', value: '007' });
+  });
+
+  test('after -- everything is a word', () => {
+    expect(parse('memory_store', '--', '--json', '--root')).toEqual({ key: '--json', value: '--root' });
+    expect(takeGlobals(['--', '--json']).globals).toEqual({});
+  });
+
+  test('globals may stand anywhere', () => {
+    const { globals, rest } = takeGlobals(['memory', '--json', 'get', '--root', '/x', 'k', '-h']);
+    expect(globals).toEqual({ json: true, root: '/x', help: true });
+    expect(rest.map(({ text }) => text)).toEqual(['memory', 'get', 'k']);
+  });
+
+  test.each<[string, readonly string[], RegExp]>([
+    ['skill_run', ['s', '--lats', '3'], /--lats/],
+    ['skill_run', ['s', '--last', 'three'], /--last is "three"; expected a number/],
+    ['skill_run', ['s', '--last'], /--last needs a value/],
+    ['skill_run', ['s', '--base', 'a', '--base', 'b'], /given twice/],
+    ['skill_run', ['s', 'task', 'more'], /words too many: "more"/],
+    ['skill_run', ['s', '-x'], /-x/],
+    ['swarm_create', ['--config', '{nope'], /not JSON/],
+    ['memory_get', ['k', '--key', 'k'], /by position and by flag/],
+  ])('%s %j is refused by name', (name, argv, message) => {
+    expect(() => parse(name, ...argv)).toThrow(message);
+  });
+
+  test('a global flag that lacks its value is refused', () => {
+    expect(() => takeGlobals(['--root'])).toThrow('--root needs a value');
+  });
+});
+
+describe('the listings', () => {
+  test('every tool has a command of its own, and the longest one wins', () => {
+    const commands = listings.map(({ cli }) => cli?.command.join(' '));
+    expect(new Set(commands).size).toBe(listings.length);
+    expect(findCommand(['memory', 'store', 'k'], listings)).toMatchObject({ taken: 2 });
+    expect(findCommand(['nothing'], listings)).toBeUndefined();
+  });
+
+  test('names, descriptions and schemas are within what clients take', () => {
+    for (const { name, description, inputSchema, outputSchema } of listings) {
+      expect(`mcp__plugin_skillflow_skillflow__${name}`.length).toBeLessThanOrEqual(64);
+      expect(description.length, name).toBeLessThan(400);
+      expect(inputSchema.type).toBe('object');
+      expect(outputSchema?.type).toBe('object');
+      for (const keyword of ['anyOf', 'oneOf', 'allOf']) expect(Object.keys(inputSchema)).not.toContain(keyword);
+    }
+  });
+
+  test('help and completions name every command and flag', () => {
+    const text = overview('1.2.3', listings);
+    const bash = completions('bash', listings);
+    for (const entry of listings) {
+      expect(text).toContain(entry.cli?.command.join(' '));
+      expect(commandHelp(entry)).toContain(usage(entry));
+      expect(bash).toContain(entry.cli?.command.at(-1));
+    }
+    expect(() => completions('cmd.exe', listings)).toThrow('one of bash, zsh, fish');
+  });
+});

@@ -1,0 +1,301 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { AskRequest, AskResult, Provider } from '../../src/agent/provider.ts';
+import type { ChangeSet } from '../../src/changes.ts';
+import type { RunEvent } from '../../src/events.ts';
+import type { Finding } from '../../src/finding.ts';
+import { createJournal } from '../../src/run/journal.ts';
+import { createRunLog } from '../../src/run/run-log.ts';
+import { createRunner } from '../../src/run/runner.ts';
+import { createRuns } from '../../src/run/runs.ts';
+import type { Runs } from '../../src/run/runs.ts';
+import type { Skill, SwarmSpec } from '../../src/skill/skill.ts';
+import type { Database } from '../../src/store/database.ts';
+import { openDatabase } from '../../src/store/open-database.ts';
+import { testRuntime, useScratch } from '../store/scratch.ts';
+
+const { folder, onCleanUp } = useScratch();
+
+function finding(id: string): Finding {
+  const range = { startLine: 3, startColumn: 1, endLine: 3, endColumn: 9 };
+  return {
+    id,
+    rule: 'security/x',
+    severity: 'high',
+    confidence: 'high',
+    capability: 'c',
+    file: 'a.js',
+    range,
+    message: 'm',
+    evidence: 'e',
+  };
+}
+
+function skill(overrides: Partial<SwarmSpec> = {}): Skill & { readonly swarm: SwarmSpec } {
+  return {
+    name: 'test-skill',
+    description: 'd',
+    version: null,
+    triggers: [],
+    dir: '/nowhere',
+    file: '/nowhere/SKILL.md',
+    body: '',
+    license: null,
+    compatibility: null,
+    allowedTools: [],
+    metadata: {},
+    swarm: {
+      agents: ['finder', 'judge', 'critic'].map((type) => ({ type, count: 1, capabilities: [] })),
+      topology: 'mesh',
+      decision: { rule: 'majority', quorum: 1 },
+      timeoutMs: 20_000,
+      execution: { parallel: true, maxConcurrent: 4, retry: { maxAttempts: 3, backoff: 'fixed', delayMs: 1 } },
+      memory: { persistence: false, vectorSearch: false, ttlMs: null },
+      outputs: [
+        { type: 'report', format: 'markdown' },
+        { type: 'report', format: 'sarif' },
+      ],
+      ...overrides,
+    },
+  };
+}
+
+const EMPTY = { findings: [], ballots: [], notes: [], stats: {} };
+
+/** A provider that answers as a script says. */
+function scripted(answer: (request: AskRequest) => AskResult | Promise<AskResult>): Provider & { readonly asked: string[] } {
+  const asked: string[] = [];
+  return {
+    name: 'scripted',
+    asked,
+    ask: async (request) => {
+      asked.push(request.stepId);
+      return answer(request);
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+/** `finder` finds f1 and f2; `judge` confirms f1 and rejects f2; `critic` rejects f1 and abstains on f2. */
+function reviewing({ kind, agent }: AskRequest): AskResult {
+  if (kind === 'work')
+    return {
+      status: 'completed',
+      output: agent.type === 'finder' ? { ...EMPTY, findings: [finding('f1'), finding('f2')] } : EMPTY,
+    };
+  const votes = { finder: [], judge: ['confirm', 'reject'], critic: ['reject', 'abstain'] } as const;
+  const mine = agent.type === 'judge' || agent.type === 'critic' ? votes[agent.type] : [];
+  return {
+    status: 'completed',
+    output: {
+      ...EMPTY,
+      ballots: mine.map((vote, index) => ({ subject: `f${index + 1}`, voter: agent.id, vote, reason: `says ${vote}` })),
+    },
+  };
+}
+
+interface Setup {
+  readonly db: Database;
+  readonly dir: string;
+  readonly runs: Runs;
+  run(provider: Provider, spec?: Partial<SwarmSpec>, signal?: AbortSignal): Promise<string>;
+  events(runId: string): Promise<readonly RunEvent[]>;
+}
+
+async function setup(changes: Partial<ChangeSet> = {}): Promise<Setup> {
+  const dir = await folder();
+  const runtime = testRuntime();
+  const db = await openDatabase(join(dir, '.skillflow', 'skillflow.db'), { runtime });
+  onCleanUp(() => db.close());
+  const journal = createJournal({ db, runtime });
+  const runner = createRunner({
+    openLog: async () => createRunLog({ db, journal, runtime }),
+    runtime,
+    projectRoot: dir,
+    version: '0.0.0',
+    collect: async () => ({ root: dir, mode: 'tree', base: null, git: null, files: [], skipped: [], notes: [], ...changes }),
+  });
+  return {
+    db,
+    dir,
+    runs: createRuns({ db, journal, runtime }),
+    run: (provider, spec = {}, signal = new AbortController().signal) =>
+      runner.run({
+        skill: skill(spec),
+        task: 'a task\0with a NUL',
+        selection: { tree: true },
+        provider,
+        signal,
+        onProgress: () => undefined,
+      }),
+    events: (runId) => journal.read(runId, { after: 0, limit: 1000 }),
+  };
+}
+
+describe('a run', () => {
+  test('asks every agent, records ballots and decisions, and writes the outputs', async () => {
+    const { run, runs, events, dir } = await setup();
+    const runId = await run(scripted(reviewing));
+    expect(await runs.get(runId)).toMatchObject({
+      status: 'completed',
+      summary: { findings: 2, confirmed: 0, rejected: 1, undecided: 1 },
+    });
+    const journal = await events(runId);
+    expect(journal.map(({ seq }) => seq)).toEqual(journal.map((_event, index) => index + 1));
+    const decisions = journal.flatMap((event) => (event.type === 'decision_made' ? [event.decision] : []));
+    expect(decisions).toMatchObject([
+      { subject: 'f1', outcome: 'tie', confirms: 1, rejects: 1, eligible: 2 },
+      { subject: 'f2', outcome: 'rejected', confirms: 0, rejects: 1, abstains: 1 },
+    ]);
+    expect(journal.filter(({ type }) => type === 'ballot_cast')).toHaveLength(4);
+    expect(journal.at(-1)).toMatchObject({ type: 'run_completed' });
+    const outputs = (await runs.get(runId)).summary?.outputs ?? [];
+    expect(outputs.map((path) => path.split('/').at(-1)).toSorted()).toEqual(['report.json', 'report.md', 'report.sarif']);
+    for (const output of outputs) expect(existsSync(join(dir, output))).toBe(true);
+    const report: unknown = JSON.parse(readFileSync(join(dir, '.skillflow', 'runs', runId, 'report.json'), 'utf8'));
+    expect(report).toMatchObject({ schema: 'skillflow.report/1', run: { id: runId } });
+  });
+
+  test('a finder does not vote on its own finding, and strangers do not vote at all', async () => {
+    const { run, events } = await setup();
+    const runId = await run(
+      scripted((request) => {
+        if (request.kind === 'work') return reviewing(request);
+        const voters = request.agent.type === 'finder' ? ['finder', 'nobody', 'judge'] : [];
+        return {
+          status: 'completed',
+          output: { ...EMPTY, ballots: voters.map((voter) => ({ subject: 'f1', voter, vote: 'confirm' as const, reason: 'r' })) },
+        };
+      }),
+    );
+    const decisions = (await events(runId)).flatMap((event) => (event.type === 'decision_made' ? [event.decision] : []));
+    expect(decisions[0]).toMatchObject({ subject: 'f1', outcome: 'no_quorum', confirms: 0, eligible: 2 });
+    expect((await events(runId)).filter(({ type }) => type === 'ballot_cast')).toMatchObject([{ ballot: { voter: 'finder' } }]);
+  });
+
+  test('retries what may be retried, as often as the skill says, and records each attempt', async () => {
+    const { run, runs, events } = await setup();
+    let failures = 0;
+    const provider = scripted((request) => {
+      if (request.agent.type === 'judge' && request.kind === 'work' && (failures += 1) < 3)
+        return { status: 'failed', code: 'busy', reason: 'later', retryable: true };
+      return reviewing(request);
+    });
+    const runId = await run(provider);
+    expect(provider.asked.filter((id) => id === '1-work-judge')).toHaveLength(3);
+    expect((await runs.get(runId)).status).toBe('completed');
+    const failed = (await events(runId)).filter(({ type }) => type === 'step_failed');
+    expect(failed).toMatchObject([
+      { attempt: 1, willRetry: true },
+      { attempt: 2, willRetry: true },
+    ]);
+    expect((await runs.steps(runId)).find(({ stepId }) => stepId === '1-work-judge')).toMatchObject({
+      status: 'completed',
+      attempt: 3,
+    });
+  });
+
+  test('goes on without an agent that failed or cannot run, and the report says so', async () => {
+    const { run, runs, dir } = await setup();
+    const runId = await run(
+      scripted((request) => {
+        if (request.agent.type === 'judge') return { status: 'failed', code: 'x', reason: 'it broke', retryable: false };
+        if (request.agent.type === 'critic') return { status: 'skipped', code: 'no_provider', reason: 'needs a model' };
+        return reviewing(request);
+      }),
+    );
+    expect(await runs.get(runId)).toMatchObject({ status: 'completed', summary: { findings: 2, undecided: 2 } });
+    const markdown = readFileSync(join(dir, '.skillflow', 'runs', runId, 'report.md'), 'utf8');
+    expect(markdown).toContain('it broke');
+    expect(markdown).toContain('needs a model');
+  });
+
+  test('fails, with the reason, when nobody could do anything', async () => {
+    const { run, runs, dir } = await setup();
+    const runId = await run(scripted(() => ({ status: 'failed', code: 'x', reason: 'no parser', retryable: false })));
+    expect(await runs.get(runId)).toMatchObject({ status: 'failed', summary: { reason: 'no parser' } });
+    expect(existsSync(join(dir, '.skillflow', 'runs', runId))).toBe(false);
+  });
+
+  test('is recorded as cancelled when the caller cancels, and as failed when its time is over', async () => {
+    const { run, runs, events } = await setup();
+    const stop = new AbortController();
+    const hang = (request: AskRequest): Promise<AskResult> =>
+      new Promise((resolve) => {
+        stop.abort();
+        request.signal.addEventListener('abort', () =>
+          resolve({ status: 'failed', code: 'cancelled', reason: 'stopped', retryable: true }),
+        );
+        if (request.signal.aborted) resolve({ status: 'failed', code: 'cancelled', reason: 'stopped', retryable: true });
+      });
+    const cancelled = await run(scripted(hang), {}, stop.signal);
+    expect((await runs.get(cancelled)).status).toBe('cancelled');
+    expect((await events(cancelled)).at(-1)).toMatchObject({ type: 'run_cancelled' });
+    const late = await run(scripted(hang), { timeoutMs: 30 });
+    expect(await runs.get(late)).toMatchObject({ status: 'failed' });
+    expect((await events(late)).at(-1)).toMatchObject({ type: 'run_failed', code: 'deadline' });
+  });
+
+  test('begins nothing when what changed cannot be read', async () => {
+    const { db, dir } = await setup();
+    const runtime = testRuntime();
+    const journal = createJournal({ db, runtime });
+    const runner = createRunner({
+      openLog: async () => createRunLog({ db, journal, runtime }),
+      runtime,
+      projectRoot: dir,
+      version: '0',
+      collect: () => Promise.reject(new Error('no git')),
+    });
+    const request = {
+      skill: skill(),
+      task: '',
+      selection: {},
+      provider: scripted(reviewing),
+      signal: new AbortController().signal,
+      onProgress: () => undefined,
+    };
+    await expect(runner.run(request)).rejects.toThrow('no git');
+    expect(await db.all('SELECT id FROM run')).toEqual([]);
+  });
+});
+
+describe('what runs there were', () => {
+  test('a run whose process is gone, or whose lease ran out, was interrupted', async () => {
+    const { run, runs, db } = await setup();
+    const runId = await run(scripted(reviewing));
+    const runtime = testRuntime();
+    const pretend = async (pid: number, host: string, leaseUntil: number): Promise<string> => {
+      await db.run("UPDATE run SET status = 'running', owner_pid = ?, owner_host = ?, lease_until = ? WHERE id = ?", [
+        pid,
+        host,
+        leaseUntil,
+        runId,
+      ]);
+      return (await runs.get(runId)).status;
+    };
+    const later = runtime.now() + 30_000;
+    expect(await pretend(runtime.pid, runtime.host, later)).toBe('running');
+    expect(await pretend(999_999_999, runtime.host, later)).toBe('interrupted');
+    expect(await pretend(999_999_999, 'another-host', later)).toBe('running');
+    expect(await pretend(runtime.pid, runtime.host, runtime.now() - 1)).toBe('interrupted');
+  });
+
+  test('the beginning of an id is enough where it is unique', async () => {
+    const { run, runs } = await setup();
+    const first = await run(scripted(reviewing));
+    expect((await runs.get(first.slice(0, -2))).runId).toBe(first);
+    await run(scripted(reviewing));
+    await expect(runs.get('run_0')).rejects.toThrow(/no run|several/);
+    await expect(runs.get("run_' OR 1=1 --")).rejects.toThrow('no run');
+    expect(await runs.count()).toBe(2);
+  });
+
+  test('events cannot be changed', async () => {
+    const { run, db } = await setup();
+    const runId = await run(scripted(reviewing));
+    await expect(db.run("UPDATE event SET type = 'x' WHERE run_id = ?", [runId])).rejects.toThrow();
+    await expect(db.run('DELETE FROM event WHERE run_id = ?', [runId])).rejects.toThrow();
+  });
+});
