@@ -6,14 +6,12 @@ import type { AskRequest, AskResult, Provider, StepOutput } from './provider.ts'
 
 /** What the local provider needs of the analyzers; `analysis/` has it. */
 export interface LocalAnalysis extends AsyncDisposable {
-  /** Names of all capabilities that can analyze or examine. */
-  capabilities(): readonly string[];
   /** What a capability can do; both `false` for an unknown one. */
   can(capability: string): { readonly analyze: boolean; readonly examine: boolean };
   analyze(
     capability: string,
     changes: ChangeSet,
-    options: { readonly signal: AbortSignal; readonly onProgress?: (done: number) => void },
+    options: { readonly signal: AbortSignal; readonly onProgress?: (done: number, total: number) => void },
   ): Promise<{
     readonly findings: readonly Finding[];
     readonly notes: readonly Note[];
@@ -52,9 +50,10 @@ export function createLocalProvider(analysis: LocalAnalysis): Provider {
     const notes: Note[] = [];
     const stats: Record<string, number> = {};
     for (const [index, capability] of capabilities.entries()) {
-      const report = (done: number): void => request.onProgress?.((index + done) / capabilities.length, capability);
-      report(0);
-      const result = await analysis.analyze(capability, request.changes, { signal: request.signal, onProgress: report });
+      const onProgress = (done: number, total: number): void =>
+        request.onProgress?.((index + done / Math.max(1, total)) / capabilities.length, capability);
+      onProgress(0, 1);
+      const result = await analysis.analyze(capability, request.changes, { signal: request.signal, onProgress });
       findings.push(...result.findings);
       notes.push(...result.notes);
       for (const [name, value] of Object.entries(result.stats)) stats[`${capability}.${name}`] = value;
@@ -84,17 +83,17 @@ export function createLocalProvider(analysis: LocalAnalysis): Provider {
   };
 
   const answer = async (request: AskRequest): Promise<AskResult> => {
-    const known = analysis.capabilities();
-    const able = request.agent.capabilities.filter((capability) => known.includes(capability));
+    const local = (capability: string): boolean => Object.values(analysis.can(capability)).includes(true);
+    const able = request.agent.capabilities.filter(local);
+    const unable = request.agent.capabilities.filter((capability) => !local(capability));
     const doing = request.kind === 'judge' ? 'examine' : 'analyze';
-    const unable = request.agent.capabilities.filter((capability) => !known.includes(capability));
     // Merging needs no capability of its own: it is a union of what the others found.
     if (able.length === 0 && request.kind !== 'merge') {
       const wants = unable.length > 0 ? unable.join(', ') : 'a capability';
       return {
         status: 'skipped',
         code: 'no_provider',
-        reason: `${wants} needs a model provider, and this run uses the local analyzers only`,
+        reason: `no local analyzer has the capability ${wants}; it needs a model provider, and this run has none`,
       };
     }
     // One that only judges has nothing to report, and one that only reports abstains from judging: neither is a fault.

@@ -1,9 +1,12 @@
 import type { Examiner, TreeAnalyzer } from './analyzer.ts';
 import { createClonesAnalyzer } from './clones.ts';
+import { codeContextExaminer } from './code-context.ts';
 import { createClonesExaminer } from './examine-clones.ts';
 import { createHotspotsExaminer } from './examine-hotspots.ts';
 import { createTestGapsExaminer } from './examine-test-gaps.ts';
 import { createHotspotsAnalyzer } from './hotspots.ts';
+import { secretsExaminer } from './secrets-examiner.ts';
+import { securityPatternsExaminer } from './security/examiner.ts';
 import { createTestGapsAnalyzer } from './test-gaps.ts';
 import type { EachFile } from './tree-tools.ts';
 
@@ -14,5 +17,12 @@ export function createTreeAnalyzers(each: EachFile): readonly TreeAnalyzer[] {
 
 /** Everyone who judges the findings of others; one a capability. */
 export function createExaminers(each: EachFile): readonly Examiner[] {
-  return [createClonesExaminer(), createHotspotsExaminer(each), createTestGapsExaminer(each)];
+  return [
+    codeContextExaminer,
+    createClonesExaminer(),
+    createHotspotsExaminer(each),
+    createTestGapsExaminer(each),
+    secretsExaminer,
+    securityPatternsExaminer,
+  ];
 }

@@ -2,6 +2,7 @@ import type { StepOutput } from '../agent/provider.ts';
 import type { ChangeSet, Selection } from '../changes.ts';
 import { toSkillflowError } from '../errors.ts';
 import type { EventBody } from '../events.ts';
+import type { Finding } from '../finding.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Database } from '../store/database.ts';
 import type { Plan, PlanStep } from '../swarm/plan.ts';
@@ -32,7 +33,14 @@ export interface RunLog {
   /** Records a new run and its waiting steps; resolves with its id. */
   begin(run: BeginRun): Promise<string>;
   stepStarted(runId: string, step: PlanStep, attempt: number): Promise<void>;
-  stepCompleted(runId: string, step: PlanStep, output: StepOutput, durationMs: number): Promise<void>;
+  /** `reported`: the findings that are the step's own; its output may pass on those of others. */
+  stepCompleted(
+    runId: string,
+    step: PlanStep,
+    output: StepOutput,
+    reported: readonly Finding[],
+    durationMs: number,
+  ): Promise<void>;
   stepSkipped(runId: string, step: PlanStep, code: string, reason: string): Promise<void>;
   stepFailed(
     runId: string,
@@ -66,9 +74,12 @@ function startedEvent({ skill, task, provider, changes, plan }: BeginRun): Event
   };
 }
 
-/** What a finished step tells: a merge passes on what others reported, only the one who found a thing reports it. */
-function stepEvents({ id: stepId, agentId, kind }: PlanStep, output: StepOutput, durationMs: number): readonly EventBody[] {
-  const reported = kind === 'work' ? output.findings : [];
+function stepEvents(
+  { id: stepId, agentId }: PlanStep,
+  output: StepOutput,
+  reported: readonly Finding[],
+  durationMs: number,
+): readonly EventBody[] {
   return [
     ...reported.map((finding): EventBody => ({ type: 'finding_reported', agentId, finding })),
     ...output.notes.map((note): EventBody => ({ type: 'note_added', agentId, note })),
@@ -135,8 +146,8 @@ export function createRunLog({ db, journal, runtime }: RunLogDeps): RunLog {
         ]);
       });
     },
-    stepCompleted: async (runId, step, output, durationMs) => {
-      await journal.append(runId, stepEvents(step, output, durationMs), async (queries) => {
+    stepCompleted: async (runId, step, output, reported, durationMs) => {
+      await journal.append(runId, stepEvents(step, output, reported, durationMs), async (queries) => {
         await queries.run("UPDATE step SET status = 'completed', ended_at = ?, output = ? WHERE run_id = ? AND id = ?", [
           runtime.now(),
           JSON.stringify(output),

@@ -9,6 +9,7 @@ import type { Plan, PlanStep } from '../swarm/plan.ts';
 import { retryDelayMs } from '../swarm/retry.ts';
 import { driveSteps } from './drive-steps.ts';
 import type { StepOutcome } from './drive-steps.ts';
+import { reportedFindings } from './reported-findings.ts';
 import type { RunLog } from './run-log.ts';
 import type { RunSummary } from './runs.ts';
 import { settleFindings } from './settle-findings.ts';
@@ -98,7 +99,7 @@ async function executeStep(context: Context, step: PlanStep, seen: Outcomes, onP
       const durationMs = Math.round(runtime.ticks() - startedTicks);
       context.stepMs.set(step.id, durationMs);
       const output = ownBallots(step, result.output);
-      await log.stepCompleted(runId, step, output, durationMs);
+      await log.stepCompleted(runId, step, output, reportedFindings(step, output, seen), durationMs);
       return { status: 'completed', output };
     }
     const { code, reason } = result;

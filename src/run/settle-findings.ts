@@ -3,6 +3,7 @@ import type { Finding } from '../finding.ts';
 import { decide } from '../swarm/consensus/decide.ts';
 import type { Plan } from '../swarm/plan.ts';
 import type { StepOutcome } from './drive-steps.ts';
+import { reportedFindings } from './reported-findings.ts';
 
 /** A finding with who reported it. */
 export interface ReportedFinding {
@@ -30,13 +31,13 @@ export function settleFindings(
   const reported = new Map<string, { finding: Finding; reportedBy: string[] }>();
   const ballots: Ballot[] = [];
   const judges: string[] = [];
-  for (const { id, agentId, kind } of plan.steps) {
+  for (const step of plan.steps) {
+    const { id, agentId, kind } = step;
     const outcome = outcomes.get(id);
     if (outcome?.status !== 'completed') continue;
     if (kind === 'judge') judges.push(agentId);
     ballots.push(...outcome.output.ballots);
-    if (kind !== 'work') continue;
-    for (const finding of outcome.output.findings) {
+    for (const finding of reportedFindings(step, outcome.output, outcomes)) {
       const known = reported.get(finding.id);
       if (known === undefined) reported.set(finding.id, { finding, reportedBy: [agentId] });
       else if (!known.reportedBy.includes(agentId)) known.reportedBy.push(agentId);

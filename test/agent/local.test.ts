@@ -28,8 +28,7 @@ const output = (...ids: string[]): StepOutput => ({ findings: ids.map(finding), 
 
 function analysis(overrides: Partial<LocalAnalysis> = {}): LocalAnalysis {
   return {
-    capabilities: () => ['lint', 'judge'],
-    can: () => ({ analyze: true, examine: true }),
+    can: (capability) => ({ analyze: capability === 'lint', examine: capability === 'lint' || capability === 'judge' }),
     analyze: async (capability) => ({
       findings: capability === 'lint' ? [finding('f1'), finding('f1'), finding('f2')] : [],
       notes: [],
@@ -76,6 +75,11 @@ test('one that has some runs these, and notes the others', async () => {
     request({ agent: { id: 'me', type: 'x', capabilities: ['lint', 'reasoning'] } }),
   );
   expect(result).toMatchObject({ status: 'completed', output: { notes: [{ code: 'no_provider' }] } });
+});
+
+test('one that only judges works without findings of its own', async () => {
+  const result = await createLocalProvider(analysis()).ask(request({ agent: { id: 'me', type: 'x', capabilities: ['judge'] } }));
+  expect(result).toMatchObject({ status: 'completed', output: { findings: [], notes: [] } });
 });
 
 describe('judging', () => {

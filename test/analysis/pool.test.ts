@@ -141,7 +141,8 @@ describe('the pool', () => {
     await expect(analysis.examine('nope', [], changes, { signal })).rejects.toMatchObject({
       hint: expect.stringContaining('hotspots'),
     });
-    expect(analysis.capabilities()).toEqual(expect.arrayContaining(['clones', 'hotspots', 'test-gaps']));
+    expect(analysis.capabilities()).toEqual(['clones', 'code-context', 'hotspots', 'secrets', 'security-patterns', 'test-gaps']);
+    expect(analysis.can('code-context')).toEqual({ analyze: false, examine: true });
     expect(analysis.can('clones')).toEqual({ analyze: true, examine: true });
     expect(analysis.can('nope')).toEqual({ analyze: false, examine: false });
   });

@@ -157,6 +157,27 @@ describe('a run', () => {
     expect(report).toMatchObject({ schema: 'skillflow.report/1', run: { id: runId } });
   });
 
+  test('what a hub finds while merging is its own; what it passes on stays the finders', async () => {
+    const { run, events, runs } = await setup();
+    const runId = await run(
+      scripted(({ kind, agent, sees }) => {
+        const own = agent.type === 'finder' ? finding('hub') : finding(agent.type);
+        const seen = kind === 'merge' ? sees.flatMap(({ output }) => output.findings) : [];
+        return { status: 'completed', output: { ...EMPTY, findings: [...seen, own] } };
+      }),
+      { topology: 'star' },
+    );
+    const reported = (await events(runId)).flatMap((event) =>
+      event.type === 'finding_reported' ? [[event.agentId, event.finding.id]] : [],
+    );
+    expect(reported).toEqual([
+      ['judge', 'judge'],
+      ['critic', 'critic'],
+      ['finder', 'hub'],
+    ]);
+    expect((await runs.get(runId)).summary).toMatchObject({ findings: 3, undecided: 3 });
+  });
+
   test('a finder does not vote on its own finding, and strangers do not vote at all', async () => {
     const { run, events } = await setup();
     const runId = await run(

@@ -36,7 +36,7 @@ export interface FlowModel {
 /** What an evaluation may ask. */
 export interface Flow {
   origin(node: SgNode): Origin;
-  canonical(name: string): string;
+  readonly canonical: (name: string) => string;
   /** The parameter that a name is bound to where it is one, with its function. */
   parameterOf(node: SgNode): { readonly binding: Binding; readonly fn: SgNode } | null;
   /** The one value that a name has, or `null` where it has none or several. */

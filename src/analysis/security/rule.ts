@@ -42,7 +42,7 @@ export interface Scene {
   /** Where the value of an expression comes from; see {@link Origin}. */
   origin(node: SgNode): Origin;
   /** A dotted name with its first segment replaced by what it was imported from. */
-  canonical(name: string): string;
+  readonly canonical: (name: string) => string;
   /** The expression that a name stands for where it has exactly one known value, else the node itself. */
   definition(node: SgNode): SgNode;
   /** The view of a call node, or `null` where the node is no call. */
