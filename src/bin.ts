@@ -73,7 +73,7 @@ async function mcp(flags: AppFlags, verbose: boolean, signal: AbortSignal): Prom
     tools: generated('mcp-tools.json'),
     openHandler: async () => {
       const { createMcpHandler } = await import('./mcp/handler.ts');
-      return createMcpHandler(await openProject(flags, verbose));
+      return createMcpHandler(() => openProject(flags, verbose));
     },
     input: process.stdin,
     output: process.stdout,

@@ -6,7 +6,7 @@ import { entropy, isWordLike, whyPlaceholder } from './secrets-shape.ts';
 import { inspectFile } from './security/patterns.ts';
 
 /** Judges a literal by its own looks: its format, its alphabets, its entropy. */
-export function judgeLiteral(value: string): Judgement {
+function judgeLiteral(value: string): Judgement {
   const known = scanSecrets(value, '')[0];
   if (known !== undefined) return confirm(`the value ${redacted(value)} has the format of a ${known.rule.label}`);
   const why = whyPlaceholder(value);

@@ -42,7 +42,7 @@ function secretRanges(text: string): { readonly start: number; readonly end: num
 }
 
 /** Replaces ranges, joined where they overlap, by their redacted forms. */
-export function replaceRanges(text: string, ranges: readonly { readonly start: number; readonly end: number }[]): string {
+function replaceRanges(text: string, ranges: readonly { readonly start: number; readonly end: number }[]): string {
   let result = '';
   let done = 0;
   for (const { start, end } of joinRanges(ranges)) {

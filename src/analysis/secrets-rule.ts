@@ -21,7 +21,7 @@ export interface SecretRule {
   readonly multiline?: boolean;
   /**
    * Texts that the rule must report (`bad`) or pass over (`good`). `{alnum:36}` stands for 36 random characters of an
-   * alphabet, `{join}` for nothing: so no string here looks like a live credential. See `expandExample`.
+   * alphabet, `{join}` for nothing: so no string here looks like a live credential. The tests fill them in.
    */
   readonly bad: readonly string[];
   readonly good: readonly string[];

@@ -9,7 +9,7 @@ export function entropy(text: string): number {
 
 const PLACEHOLDER =
   /example|sample|dummy|placeholder|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|with)|your[-_ ]|[-_ ]here\b|insert[-_ ]|redacted|not[-_ ]?a[-_ ]?(?:real|secret)|fake|foobar|lorem|deadbeef|todo|fixme|x{4,}|\*{3,}|\.{3}|…|(?:^|[^a-z])(?:test|demo|mock)[-_ ]?(?:key|token|secret|pass)/iu;
-const INTERPOLATION = /\$\{|\$\(|\{\{|<[^<>]*>|%\(|%s|#\{|\$[A-Z_]{3,}|process\.env|os\.environ|getenv|\[\[/u;
+const INTERPOLATION = /\{\w+(?::\d+)?\}|\$\{|\$\(|\{\{|<[^<>]*>|%\(|%s|#\{|\$[A-Z_]{3,}|process\.env|os\.environ|getenv|\[\[/u;
 const SEQUENCES = ['0123456789', '9876543210', 'abcdefghijklmnopqrstuvwxyz', 'qwertyuiop', 'asdfghjkl'];
 
 function hasLongRun(text: string): boolean {

@@ -169,7 +169,7 @@ async function follow(session: Session, listing: ToolListing, rest: Words['rest'
       const events = member(result.output, 'events');
       const some = Array.isArray(events) && events.length > 0;
       if (some && session.globals.json === true) for (const event of events) session.print(`${JSON.stringify(event)}\n`);
-      else if (some) await show(session, app, listing.name, result.output);
+      else if (some) await show(session, app, listing.name, { ...Object(result.output), more: false }); // the next page follows
       after = Number(member(result.output, 'next'));
       if (!some && member(result.output, 'status') !== 'running') return 0;
     }

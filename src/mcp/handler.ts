@@ -1,3 +1,4 @@
+import { errorBody, toSkillflowError } from '../errors.ts';
 import type { CallResult, Caller } from '../executor/executor.ts';
 import type { LegacyAnswer } from '../legacy/translate.ts';
 import type { McpAnswer, McpHandler } from './serve.ts';
@@ -24,22 +25,34 @@ function toAnswer(result: CallResult): McpAnswer {
   return { text: JSON.stringify({ error: result.error }), structured: { error: result.error }, isError: true };
 }
 
+async function answer(app: Callables, name: string, input: unknown, caller: Caller): Promise<McpAnswer | undefined> {
+  const { supported, unsupported } = app.legacy.names;
+  if (supported.includes(name) || unsupported.includes(name)) {
+    const { body, structured, isError } = await app.legacy.call(name, input, caller);
+    return { text: JSON.stringify(body, null, 2), structured: asRecord(structured), isError };
+  }
+  return app.tools.some((tool) => tool.name === name) ? toAnswer(await app.call(name, input, caller)) : undefined;
+}
+
 /**
  * Answers MCP tool calls. A name that is a legacy name is answered in the legacy shape, with our own output as
- * structured content where the name is ours as well.
+ * structured content where the name is ours as well. The project is opened by the first call; where that fails (a
+ * settings file that is wrong, say) each call says so, and tries again.
  */
-export function createMcpHandler(app: Callables): McpHandler {
-  const own = new Set(app.tools.map(({ name }) => name));
-  const legacy = new Set([...app.legacy.names.supported, ...app.legacy.names.unsupported]);
+export function createMcpHandler(open: () => Promise<Callables>): McpHandler {
+  let opened: Promise<Callables> | undefined;
   return {
     call: async (name, input, { signal, onProgress }) => {
-      const caller: Caller = { surface: 'mcp', signal, onProgress };
-      if (legacy.has(name)) {
-        const { body, structured, isError } = await app.legacy.call(name, input, caller);
-        return { text: JSON.stringify(body, null, 2), structured: asRecord(structured), isError };
+      try {
+        opened ??= open();
+        return await answer(await opened, name, input, { surface: 'mcp', signal, onProgress });
+      } catch (thrown) {
+        opened = undefined;
+        return toAnswer({ ok: false, error: errorBody(toSkillflowError(thrown)) });
       }
-      return own.has(name) ? toAnswer(await app.call(name, input, caller)) : undefined;
     },
-    [Symbol.asyncDispose]: () => app[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      await (await opened)?.[Symbol.asyncDispose]();
+    },
   };
 }

@@ -230,6 +230,11 @@ function eventLine(event: z.output<typeof eventOutput>): string {
   return line.length > 400 ? `${line.slice(0, 400)}…` : line;
 }
 
+/** The first `most` things, and whether there are others. */
+function cut<T>(things: readonly T[], most: number): readonly [readonly T[], boolean] {
+  return [things.slice(0, most), things.length > most];
+}
+
 const runEvents = defineTool({
   name: 'run_events',
   description: "Reads a run's journal from a place on; with waitMs, waits for the next event.",
@@ -245,6 +250,8 @@ const runEvents = defineTool({
     events: z.array(eventOutput),
     /** Give this as `after` to read on. */
     next: z.number(),
+    /** Whether there are events after these already. */
+    more: z.boolean(),
   }),
   annotations: READS,
   cli: { command: ['events'], positional: ['runId'] },
@@ -255,23 +262,24 @@ const runEvents = defineTool({
     for (;;) {
       // The state before the events: an ended run cannot grow an event after this read.
       const run = await runs.get(id);
-      const events = await runs.events(run.runId, { after, limit });
+      const [events, more] = cut(await runs.events(run.runId, { after, limit: limit + 1 }), limit);
       if (events.length > 0 || run.status !== 'running' || app.runtime.now() >= until) {
         return {
           runId: run.runId,
           status: run.status,
           events: events.map((event) => ({ ...event })),
           next: events.at(-1)?.seq ?? after,
+          more,
         };
       }
       await app.runtime.sleep(POLL_MS, signal);
     }
   },
-  text: async ({ events, next }) => {
+  text: async ({ runId: id, events, next, more }) => {
     const { printable } = await import('../printable.ts');
-    return events.length === 0
-      ? `There are no events after ${next}.`
-      : events.map((event) => printable(eventLine(event))).join('\n');
+    if (events.length === 0) return `There are no events after ${next}.`;
+    const rest = more ? [`… more: skillflow events ${id} --after ${next}`] : [];
+    return [...events.map((event) => printable(eventLine(event))), ...rest].join('\n');
   },
 });
 

@@ -3,7 +3,7 @@ import type { Examiner, TreeContext } from '../../src/analysis/analyzer.ts';
 import { codeContextExaminer } from '../../src/analysis/code-context.ts';
 import { fileKind } from '../../src/analysis/file-kind.ts';
 import { secretsExaminer } from '../../src/analysis/secrets-examiner.ts';
-import { expandExample } from '../../src/analysis/secrets-examples.ts';
+import { expandExample } from './expand-example.ts';
 import { secretsAnalyzer } from '../../src/analysis/secrets.ts';
 import { securityPatternsExaminer } from '../../src/analysis/security/examiner.ts';
 import { securityPatternsAnalyzer } from '../../src/analysis/security/patterns.ts';

@@ -308,4 +308,9 @@ describe.skipIf(!hasBash)('shells', () => {
     expect(bash('skillflow runs | head -1', place.dir)).toMatchObject({ status: 0, stderr: '' });
     expect(bash('skillflow nonsense 2>&1 >/dev/null | true', place.dir)).toMatchObject({ status: 2, stderr: '' });
   });
+
+  test('a working folder that is gone is named', () => {
+    const { status, stderr } = bash('mkdir gone && cd gone && rmdir ../gone && skillflow runs', empty.dir);
+    expect({ status, named: stderr.includes(join(empty.dir, 'gone')) }).toEqual({ status: 2, named: true });
+  });
 });

@@ -103,15 +103,17 @@ describe('the project', () => {
     await skillflow(['memory', 'store', 'from', 'below'], { cwd: join(dir, 'src', 'deep'), env: { HOME: join(dir, '..') } });
     expect(existsSync(join(dir, '.skillflow', 'skillflow.db'))).toBe(true);
     const get = ['memory', 'get', 'from'];
+    const HOME = join(dir, '..');
     const answers = await Promise.all([
-      askJson<Entry>(get, { cwd: dir }),
-      askJson<Entry>(get, { cwd: join(dir, 'src') }),
+      askJson<Entry>(get, { cwd: dir, env: { HOME } }),
+      askJson<Entry>(get, { cwd: join(dir, 'src'), env: { HOME } }),
       askJson<Entry>(['--root', dir, ...get], { cwd: elsewhere.dir }),
-      askJson<Entry>([`--root=${join('..', 'a project')}`, ...get], { cwd: join(dir, 'src', '..') }),
+      askJson<Entry>([`--root=${join('..', 'a project')}`, ...get], { cwd: dir }),
       askJson<Entry>(get, { cwd: elsewhere.dir, env: { CLAUDE_PROJECT_DIR: dir } }),
       askJson<Entry>(['--root', dir, ...get], { cwd: elsewhere.dir, env: { CLAUDE_PROJECT_DIR: elsewhere.dir } }),
     ]);
-    for (const { code, body } of answers) expect({ code, value: body.value }).toEqual({ code: 0, value: 'below' });
+    for (const [at, { code, body }] of answers.entries())
+      expect({ code, value: body.value }, `way ${at}`).toEqual({ code: 0, value: 'below' });
     expect(readdirSync(elsewhere.dir)).toEqual([]);
     repository.remove();
     elsewhere.remove();
@@ -161,14 +163,6 @@ describe('the project', () => {
     for (const args of writers) expect((await skillflow(['--read-only', ...args], { cwd: dir })).code).toBe(1);
     expect(await askJson(['--read-only', 'memory', 'get', 'k'], { cwd: dir })).toMatchObject({ code: 0, body: { value: 'v' } });
     expect(readFileSync(path).equals(before)).toBe(true);
-    expect(readdirSync(join(dir, '.skillflow')).sort()).toEqual(['.gitignore', 'skillflow.db']);
     repository.remove();
-  });
-
-  test('a working folder that is gone is said', async () => {
-    const { dir, remove } = createPlace();
-    const { code, stderr } = await skillflow(['runs'], { cwd: dir, env: { CLAUDE_PROJECT_DIR: join(dir, 'gone') } });
-    expect({ code, said: stderr.includes('gone') }).toEqual({ code: 2, said: true });
-    remove();
   });
 });

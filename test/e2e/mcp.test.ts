@@ -228,6 +228,32 @@ describe('clients of both eras', () => {
   });
 });
 
+test('a settings file that is wrong is said by each call, until it is right', async () => {
+  const broken = createPlace();
+  broken.write('.skillflow/config.json', '{"threads": "many"}');
+  const client = new OldClient({ name: 'old', version: '1' });
+  await client.connect(
+    new OldTransport({
+      command: process.execPath,
+      args: [BIN, 'mcp'],
+      cwd: broken.dir,
+      env: stringEnvironment(broken.dir),
+      stderr: 'inherit',
+    }),
+  );
+  try {
+    expect(await client.callTool({ name: 'run_list', arguments: {} })).toMatchObject({
+      isError: true,
+      structuredContent: { error: { code: 'invalid_input', message: expect.stringContaining('threads') } },
+    });
+    broken.write('.skillflow/config.json', '{"threads": 1}');
+    expect(await client.callTool({ name: 'run_list', arguments: {} })).toMatchObject({ structuredContent: { runs: [] } });
+  } finally {
+    await client.close();
+    broken.remove();
+  }
+});
+
 describe('legacy names', () => {
   test('act, and answer in the legacy shape', async () => {
     const fresh = createPlace();

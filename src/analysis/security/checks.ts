@@ -17,7 +17,7 @@ export const FROM_CALLER: Flows = { request: 'high', parameter: 'medium' };
 export const FROM_REQUEST: Flows = { request: 'high' };
 
 const OUTSIDE_NAME =
-  /user|input|untrust|param|query|req(?:uest)?\b|entry|payload|upload|external|taint|attack|body|form|cgi|posted/iu;
+  /\buser(?:[_-]?(?:input|file\w*|path|name|data|url|id|supplied\w*))?\b|untrust|taint|attack|payload|upload|\bparams?\b|\bquery\b|\breq(?:uest)?\b|\bentry\.(?:path|fileName|entryName)\b|\bcgi|posted|\binput$|[a-z_]input$/iu;
 
 /** Hits where a value reaches a dangerous place; `null` for missing, constant and sanitized values. */
 export function flowHit(scene: Scene, value: SgNode | null | undefined, flows: Flows): Hit | null {

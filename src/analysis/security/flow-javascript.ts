@@ -1,36 +1,16 @@
 import type { SgNode } from '@ast-grep/napi';
 import type { Binding, Flow, FlowModel } from './dataflow.ts';
+import {
+  isSanitizerName,
+  ITERATION,
+  OWN_REQUEST_PARTS,
+  REQUEST_OBJECT,
+  REQUEST_PARTS,
+  ROUTE_CALL,
+  SOURCE,
+  SOURCE_CALL,
+} from './javascript-names.ts';
 import { CONSTANT, type Origin, originOf, worst } from './origin.ts';
-
-const REQUEST_PARTS =
-  'query|body|params?|headers?|cookies|signedCookies|url|originalUrl|path|hostname|host|files?|rawBody|searchParams|querystring|nextUrl|rawHeaders';
-/** Parts of a request object that the server itself makes. */
-const OWN_REQUEST_PARTS =
-  /^(?:user|session|app|log|logger|id|method|protocol|secure|ips?|socket|connection|route|auth|context|db|res|next|state|locals|server|raw|signal|on|pipe|is|accepts|account|tenant|baseUrl|fresh|xhr|csrfToken|flash|isAuthenticated|i18n|t|logout|login|logIn|logOut)$/u;
-/** Reads of outside input by their text. */
-const SOURCE = new RegExp(
-  [
-    String.raw`(?:^|\.)_?(?:req|request|httpRequest)\.(?:${REQUEST_PARTS})\b`,
-    String.raw`(?:^|\.)(?:ctx|koaContext|context)\.(?:request\.(?:${REQUEST_PARTS})|query|params|querystring|headers?|url|path|originalUrl)\b`,
-    String.raw`^(?:event|evt)\.(?:body|queryStringParameters|multiValueQueryStringParameters|pathParameters|headers|rawPath|rawQueryString)\b`,
-    String.raw`^(?:(?:window|document|self|top|parent|globalThis)\.)*location(?:\.(?:href|hash|search|pathname))?$`,
-    String.raw`^(?:window\.)?document\.(?:URL|documentURI|referrer|cookie|baseURI)$`,
-    String.raw`^(?:window|self)\.name$`,
-    String.raw`^(?:event|evt|e|ev|msg|message)\.(?:target\.value|currentTarget\.value|data)\b`,
-  ].join('|'),
-  'u',
-);
-const SOURCE_CALL =
-  /(?:^|\.)_?(?:req|request|ctx)\.(?:param|get|header|query|formData|json|text)$|^(?:window\.)?prompt$|(?:^|\.)(?:searchParams|urlParams|queryParams)\.get(?:All)?$/u;
-const REQUEST_OBJECT = /^_?(?:req|request|ctx)$/u;
-const ROUTE_CALL =
-  /(?:^|\.)\w*(?:app|router|server|route|fastify|api)\w*\.(?:get|post|put|delete|patch|use|all|any|head|options|route|on|handle)$|(?:^|\.)https?\.createServer$|^createServer$/iu;
-const SANITIZER_CALL =
-  /(?:^|\.|_)(?:parseInt|parseFloat|Number|BigInt|Boolean|isNaN|isFinite|basename|randomUUID|randomBytes|digest|indexOf|lastIndexOf|includes|test|startsWith|endsWith|charCodeAt|has|hasOwn|hasOwnProperty|ObjectID|ObjectId|toFixed|getTime)$|^Math\.|^Date\b|^performance\.|^(?:uuid|nanoid|v4|uuidv4)\b/u;
-const SANITIZER_WORD =
-  /sanit|escap|encod|purif|clean|quote|valid|whitelist|allowlist|allowed|permit|safe(?!ty)|strip(?:tags|html)|slugify|xss|parameteriz/iu;
-const UNSAFE_WORD = /unsafe|unescape|decode|unquote|invalid|bypass/iu;
-const ITERATION = /\.(?:map|forEach|filter|some|every|find|flatMap|reduce|sort)$/u;
 
 const FUNCTIONS = [
   'function_declaration',
@@ -218,14 +198,10 @@ function subscript(node: SgNode, flow: Flow): Origin {
   return constantIndex ? CONSTANT : originOf('sanitized', `${object.text()}[…]`);
 }
 
-/** Whether a function of this name checks, converts or escapes what it is given. */
-export function isSanitizerName(callee: string): boolean {
-  const name = callee.slice(callee.lastIndexOf('.') + 1);
-  return (
-    SANITIZER_CALL.test(callee) ||
-    (SANITIZER_WORD.test(name) && !UNSAFE_WORD.test(name)) ||
-    /^(?:DOMPurify|validator|sqlstring|he|entities)\./iu.test(callee)
-  );
+/** `.replace(/[.*+?]/g, …)`: a class of special characters is replaced, as functions that escape do. */
+function escapesByReplacing(callee: string, pattern: SgNode | undefined): boolean {
+  if (!/\.replace(?:All)?$/u.test(callee) || pattern?.kind() !== 'regex') return false;
+  return /^\/\(?\[(?:\^|[^\]]*[*+?^$|{}&<>"'`]\\?[*+?^$|{}&<>"'`])/u.test(pattern.text());
 }
 
 function call(node: SgNode, flow: Flow): Origin {
@@ -236,24 +212,21 @@ function call(node: SgNode, flow: Flow): Origin {
   if (callee === 'require' || callee === 'Symbol') return CONSTANT;
   if (SOURCE_CALL.test(callee)) return originOf('request', textOf(node));
   if (isSanitizerName(callee)) return originOf('sanitized', callee);
+  if (escapesByReplacing(callee, args[0])) return originOf('sanitized', 'replace');
   const parts = args.map((arg) => flow.origin(arg));
   const receiver = fn.kind() === 'member_expression' ? fn.field('object') : null;
   if (receiver !== null) {
     const from = flow.origin(receiver);
-    const builtin = ['string', 'template_string', 'array'].includes(receiver.kind().toString()) || from.kind === 'constant';
-    const known = builtin && /^(?:String|Array|JSON|Object|Buffer|path|util|url|querystring|qs)$/u.test(receiver.text());
-    if (from.kind !== 'unknown') parts.push(from);
-    else if (!/^(?:path|util|url|querystring|qs|String|JSON|Buffer|Object|Array)\b/u.test(callee))
-      parts.push(originOf('unknown', callee));
-    if (known) return worst(parts);
-    return worst(parts);
+    return from.kind === 'unknown' && PLAIN_LIBRARY.test(callee) ? worst(parts) : worst([...parts, from]);
   }
-  if (/^(?:String|decodeURI|decodeURIComponent|unescape|atob|btoa|path\.\w+|util\.format|structuredClone)$/u.test(callee))
-    return worst(parts);
-  if (node.kind() === 'new_expression' && /^(?:URL|URLSearchParams|String|Buffer|Array|Set|Map)$/u.test(callee))
-    return worst(parts);
-  return worst([...parts, originOf('unknown', callee)]);
+  const passesOn = node.kind() === 'new_expression' ? PASSING_CLASS.test(callee) : PASSING_FUNCTION.test(callee);
+  return passesOn ? worst(parts) : worst([...parts, originOf('unknown', callee)]);
 }
+
+/** Libraries whose functions give back what they are given; as receivers they add no origin of their own. */
+const PLAIN_LIBRARY = /^(?:path|util|url|querystring|qs|String|JSON|Buffer|Object|Array)\b/u;
+const PASSING_FUNCTION = /^(?:String|decodeURI|decodeURIComponent|unescape|atob|btoa|path\.\w+|util\.format|structuredClone)$/u;
+const PASSING_CLASS = /^(?:URL|URLSearchParams|String|Buffer|Array|Set|Map)$/u;
 
 function children(node: SgNode, flow: Flow): Origin {
   return worst(node.namedChildren().map((child) => flow.origin(child)));
@@ -269,7 +242,9 @@ function evaluate(node: SgNode, flow: Flow): Origin {
     case 'identifier': {
       const name = node.text();
       if (name === 'location') return originOf('request', name);
-      return name === 'undefined' || name === '__dirname' || name === '__filename' ? CONSTANT : originOf('unknown', name);
+      return name === 'undefined' || /^(?:__dirname|__filename|[A-Z][A-Z0-9_]+)$/u.test(name)
+        ? CONSTANT
+        : originOf('unknown', name);
     }
     case 'shorthand_property_identifier':
       return originOf('unknown', node.text());

@@ -83,7 +83,7 @@ function bindings(node: SgNode): readonly Binding[] {
 }
 
 /** Text of the decorators of a function, empty where it has none. */
-export function decoratorsOf(fn: SgNode): string {
+function decoratorsOf(fn: SgNode): string {
   const around = fn.parent();
   if (around?.kind() !== 'decorated_definition') return '';
   return around
@@ -142,7 +142,7 @@ function subscript(node: SgNode, flow: Flow): Origin {
 }
 
 /** Whether a function of this name checks, converts or escapes what it is given. */
-export function isSanitizerName(callee: string): boolean {
+function isSanitizerName(callee: string): boolean {
   const name = callee.slice(callee.lastIndexOf('.') + 1);
   return (SANITIZER_CALL.test(callee) || SANITIZER_WORD.test(name)) && !UNSAFE_WORD.test(callee);
 }

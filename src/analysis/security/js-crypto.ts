@@ -3,7 +3,7 @@ import { functionText, isFalsy, literalSecretHit, purposeOf, stringValue } from 
 import type { Call, Hit, Scene, SecurityRule } from './rule.ts';
 
 const SECRET_NAME =
-  /token|passw|secret|session|nonce|salt|otp|csrf|api_?key|\bkey\b|auth|credential|pin_?code|verification|reset|\biv\b|uuid|sessid|sid\b/iu;
+  /token|passw|secret|session|nonce|salt|otp|csrf|api_?key|\bkey\b|auth|credential|pin_?code|verification|reset|\biv\b|uuid|sessid|cookie|sid\b/iu;
 const HARMLESS_HASH_USE =
   /etag|cache|checksum|fingerprint|dedup|gravatar|content_?hash|file_?hash|short_?hash|integrity|color|sha1sum|md5sum|revision/iu;
 

@@ -10,7 +10,7 @@ function shellSpawn(call: Call, scene: Scene): Hit | null {
   if (isShell || (named !== null && /^(?:\/bin\/)?(?:ba|z|da)?sh$|^cmd(?:\.exe)?$|powershell/u.test(named))) {
     return flowHit(scene, program, ANY_VALUE) ?? flowHit(scene, list, ANY_VALUE);
   }
-  return flowHit(scene, program, { request: 'high', parameter: 'medium' });
+  return flowHit(scene, program, { request: 'high', parameter: 'low' });
 }
 
 /** Rules on code and commands that are made of values. */

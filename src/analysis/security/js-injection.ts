@@ -1,5 +1,5 @@
 import type { SgNode } from '@ast-grep/napi';
-import { flowHit, FROM_CALLER, FROM_REQUEST, outsideHit, stringValue } from './checks.ts';
+import { flowHit, FROM_CALLER, FROM_REQUEST, functionText, outsideHit, stringValue } from './checks.ts';
 import { isCatastrophic } from './regex-shape.ts';
 import type { Call, Hit, Scene, SecurityRule } from './rule.ts';
 
@@ -29,6 +29,14 @@ function queryText(call: Call): SgNode | undefined {
   return call.option('sql') ?? call.option('text') ?? call.option('query') ?? call.option('Statement') ?? undefined;
 }
 
+/** Whether the statements around a call put the named text together: `sql += …`, `sql = a + b`, with words of SQL. */
+function isBuiltInSteps(name: SgNode, call: Call, scene: Scene): boolean {
+  const around = functionText(call.node, scene);
+  const escaped = name.text().replaceAll('$', String.raw`\$`);
+  const built = new RegExp(String.raw`\b${escaped}\s*(?:\+=|=[^=>\n]*(?:\+|\$\{|\.concat\())`, 'u').test(around);
+  return built && SQL_WORDS.test(around);
+}
+
 function sqlHit(call: Call, scene: Scene): Hit | null {
   const text = queryText(call);
   if (text === undefined || call.node.text().startsWith('sql`')) return null;
@@ -38,10 +46,7 @@ function sqlHit(call: Call, scene: Scene): Hit | null {
   const built = isBuilt(text, scene);
   if (/^(?:\$?queryRawUnsafe|\$?executeRawUnsafe)$/u.test(call.name)) return hit;
   if (!built) return hit.confidence === 'high' && !/^(?:find|graphql)/u.test(call.name) && known.kind() !== 'object' ? hit : null;
-  if (known.kind() === 'identifier') {
-    const inFunction = SQL_WORDS.test(scene.text) && hit.confidence !== 'low';
-    return inFunction ? hit : null;
-  }
+  if (known.kind() === 'identifier') return isBuiltInSteps(known, call, scene) ? hit : null;
   return SQL_WORDS.test(known.text()) || hit.confidence === 'high' ? hit : null;
 }
 
@@ -72,6 +77,8 @@ export const jsInjectionRules: readonly SecurityRule[] = [
       'db.query("SELECT * FROM t WHERE id = ?", [req.query.id]);',
       'const T = "users"; db.query(`SELECT * FROM ${T}`);',
       'function f(sql, args) { return db.query(sql, args); }',
+      'import { COLUMNS } from "./columns.js"; db.query(`SELECT ${COLUMNS} FROM t`);',
+      'async function f(step) { return execute(step, more); }',
       'function f(id) { return db.query("SELECT * FROM t WHERE id = " + Number(id)); }',
       'function f(id) { return client.query(sql`SELECT * FROM t WHERE id = ${id}`); }',
     ],
@@ -132,10 +139,18 @@ export const jsInjectionRules: readonly SecurityRule[] = [
     keywords: ['RegExp'],
     calls: {
       callee: /^(?:window\.|globalThis\.)?RegExp$/u,
-      check: (call, scene) => flowHit(scene, call.args[0], { request: 'high', parameter: 'low' }),
+      check: (call, scene) => {
+        const hit = flowHit(scene, call.args[0], { request: 'high', parameter: 'low' });
+        return hit?.confidence === 'low' ? { ...hit, severity: 'low' } : hit;
+      },
     },
     bad: ['function f(word) { return new RegExp("\\\\b" + word); }', 'app.get("/", (req) => RegExp(req.query.q));'],
-    good: ['new RegExp("a+b");', 'function f(w) { return new RegExp(escapeRegExp(w)); }', 'const A = "a"; new RegExp(`${A}$`);'],
+    good: [
+      'new RegExp("a+b");',
+      'function f(w) { return new RegExp(w.replace(/[.*+?^${}()|[\\]\\\\]/g, "\\\\$&")); }',
+      'function f(w) { return new RegExp(escapeRegExp(w)); }',
+      'const A = "a"; new RegExp(`${A}$`);',
+    ],
   },
   {
     id: 'security/js-regexp-catastrophic',

@@ -96,7 +96,7 @@ export function isExported(fn: SgNode, text: string, isPython: boolean): boolean
 }
 
 const CHECK =
-  /\b(?:\w*(?:valid|allow|whitelist|permit|safe|check|verify|sanit)\w*|includes|has|test|match|fullmatch|startsWith|startswith|endsWith|endswith|isinstance|isdigit|isalnum|indexOf|is_relative_to)\b|\btypeof\b|\bnot\s+in\b|\bin\s+[A-Z_]+\b/u;
+  /\b(?:\w*(?:[vV]alid|[aA]llow|ALLOW|[wW]hitelist|[pP]ermit|[sS]afe|[cC]heck|[vV]erif|[sS]anit)\w*|includes|has|test|match|fullmatch|startsWith|startswith|endsWith|endswith|isinstance|isdigit|isalnum|indexOf|is_relative_to)\b|\btypeof\b|\bnot\s+in\b|\bin\s+[A-Z_]+\b/u;
 
 /**
  * The check before a node, in its function, that leaves the function when one of these names does not pass it; `null`

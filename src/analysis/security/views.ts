@@ -45,7 +45,7 @@ function dotted(node: SgNode): string {
 }
 
 /** The text of a literal key or name without quotes and brackets. */
-export function unquote(text: string): string {
+function unquote(text: string): string {
   return text.replace(/^[[\]'"`]+|[[\]'"`]+$/gu, '');
 }
 

@@ -15,7 +15,7 @@ interface Score {
 /** Lines after a comment that is only `vuln` or `ok` are labelled; a finding counts where it begins. */
 function score(name: string): Score {
   const text = readFileSync(new URL(name, FOLDER), 'utf8');
-  const file = sourceOf(`src/${name}`, name.endsWith('.py') ? 'python' : 'jsx');
+  const file = sourceOf(`src/${name}`, name.endsWith('.py.txt') ? 'python' : 'jsx');
   const flagged = new Set(securityPatternsAnalyzer.analyze({ file, text }).map((finding) => finding.range.startLine));
   const lines = text.split('\n');
   const labelled = (label: string): number[] =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { securityPatternsAnalyzer } from '../../../src/analysis/security/patterns.ts';
-import { expandExample } from '../../../src/analysis/secrets-examples.ts';
+import { expandExample } from '../expand-example.ts';
 import type { Language, LineRange } from '../../../src/changes.ts';
 import { sourceOf } from '../source-of.ts';
 
