@@ -7,6 +7,8 @@ import { isVendoredFolder } from './not-reviewed.ts';
 
 /** Entries that a walk without git looks at before it stops. */
 const MAX_ENTRIES = 200_000;
+/** Skillflow's own data in the project root; git ignores it. */
+const OWN_FOLDER = '.skillflow';
 
 function splitPaths(output: Buffer): string[] {
   return [...new Set(output.toString('utf8').split('\0'))].filter((path) => path !== '');
@@ -44,6 +46,7 @@ export async function walkFiles(root: string, from: string, signal?: AbortSignal
       entries += 1;
       if (entries > MAX_ENTRIES) return { paths, skipped, truncated: true };
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+      if (path === OWN_FOLDER) continue;
       if (!entry.isDirectory()) paths.push(path);
       else if (isVendoredFolder(entry.name)) skipped.push({ path: `${path}/`, reason: 'vendored' });
       else pending.push(path);

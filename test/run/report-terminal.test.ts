@@ -24,8 +24,7 @@ critical src/run.js:5
   eval runs a string made from input.
   | eval(request.body)
   found by security-analyst; confirmed by quality-reviewer (The caller passes a
-  body); rejected by sceptic (Only in tests); abstained: idle (No evidence on
-  eval)
+  body); rejected by sceptic (Only in tests)
 
 low src/new.ts:5 (unconfirmed)
   Line is long.

@@ -1,7 +1,7 @@
 import type { Ballot, Decision, Outcome, Vote } from '../../ballot.ts';
 import type { ChangeSet } from '../../changes.ts';
 import { SEVERITIES } from '../../finding.ts';
-import type { Finding, Severity, SourceRange } from '../../finding.ts';
+import type { Confidence, Severity, SourceRange } from '../../finding.ts';
 import { findOmissions } from './omissions.ts';
 import type { OutcomeCounts, Report, ReportFinding, ReportInput, ReportVote, Scope } from './report.ts';
 
@@ -10,9 +10,15 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-function compareFindings(a: Finding, b: Finding): number {
+/** What is surer comes first. */
+const OUTCOMES: readonly Outcome[] = ['confirmed', 'tie', 'no_quorum', 'rejected'];
+const CONFIDENCES: readonly Confidence[] = ['high', 'medium', 'low'];
+
+function compareFindings(a: ReportFinding, b: ReportFinding): number {
   return (
     SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
+    OUTCOMES.indexOf(a.outcome) - OUTCOMES.indexOf(b.outcome) ||
+    CONFIDENCES.indexOf(a.confidence) - CONFIDENCES.indexOf(b.confidence) ||
     compareText(a.file, b.file) ||
     a.range.startLine - b.range.startLine ||
     a.range.startColumn - b.range.startColumn ||

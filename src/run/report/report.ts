@@ -116,7 +116,7 @@ export interface Report {
     readonly outcome: OutcomeCounts;
     readonly severity: Readonly<Record<Severity, OutcomeCounts>>;
   };
-  /** By severity (worst first), then file, line, column, rule, id. */
+  /** By severity (worst first), outcome (confirmed first), confidence, then file, line, column, rule, id. */
   readonly findings: readonly ReportFinding[];
   /** What was not looked at and why. */
   readonly omissions: Omissions;

@@ -43,14 +43,19 @@ function paragraph({ width }: Page, text: string, indent: number, lead = ' '.rep
 
 function findingLines(page: Page, finding: ReportFinding): readonly string[] {
   const { width, paint } = page;
-  const mark = finding.outcome === 'no_quorum' ? ' (unconfirmed)' : '';
+  const doubts = [
+    ...(finding.outcome === 'no_quorum' ? ['unconfirmed'] : []),
+    ...(finding.confidence === 'low' ? ['low confidence'] : []),
+  ];
+  const mark = doubts.length === 0 ? '' : ` (${doubts.join(', ')})`;
   const where = truncateStart(place(finding), width - finding.severity.length - mark.length - 1);
+  const spoken = finding.votes.filter(({ vote }) => vote !== 'abstain'); // the report has the rest
   const evidence = printableLines(finding.evidence).find((line) => line.trim() !== '');
   return [
     `${paint(finding.severity, finding.severity)} ${paint('bold', where)}${paint('faint', mark)}`,
     ...paragraph(page, finding.message, 2),
     ...(evidence === undefined ? [] : [paint('faint', `  | ${truncate(evidence.trim(), width - 4)}`)]),
-    ...paragraph(page, voteSentences(finding).join('; '), 2),
+    ...paragraph(page, voteSentences({ ...finding, votes: spoken }).join('; '), 2),
   ];
 }
 
