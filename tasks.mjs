@@ -39,7 +39,10 @@ const read = (file) => (existsSync(file) ? readFileSync(file, 'utf8') : '');
 function install() {
   const stamp = path('node_modules', '.skillflow-installed');
   const wanted = digest([path('package-lock.json')], process.platform, process.arch);
-  if (read(stamp) === wanted) return say('dependencies are fresh');
+  if (read(stamp) === wanted) {
+    say('dependencies are fresh');
+    return;
+  }
   say('installing dependencies (npm install --ignore-scripts)');
   const npm = process.env['npm_execpath'];
   // Not `npm ci`: it refuses a lock file that lacks a prebuilt binary of some other platform.
@@ -151,7 +154,10 @@ async function build() {
   ];
   const wanted = digest(sources);
   const stamp = path('dist', '.built');
-  if (read(stamp) === wanted) return say('the build is fresh');
+  if (read(stamp) === wanted) {
+    say('the build is fresh');
+    return;
+  }
   say('building');
   rmSync(path('dist'), { recursive: true, force: true });
   mkdirSync(path('dist'));

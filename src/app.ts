@@ -107,7 +107,7 @@ function skills({ config, packageDir }: CreateAppOptions): Pick<App, 'findSkills
     loadSkill: async (name): Promise<Skill> => {
       const { skill, diagnostics, dir } = await findSkill(name);
       if (skill !== null) return skill;
-      const [first] = diagnostics.filter(({ severity }) => severity === 'error');
+      const first = diagnostics.find(({ severity }) => severity === 'error');
       const where = first === undefined ? dir : `${first.file}:${first.line}:${first.column}: ${first.message}`;
       throw new InvalidInputError(`the skill ${name} has errors: ${where}`, {
         hint: `See all of them with skillflow skill ${name}.`,

@@ -106,8 +106,8 @@ async function cli(argv: readonly string[]): Promise<void> {
     complain: (text) => void process.stderr.write(text),
     readStdin,
     env: process.env,
-    stdoutTty: process.stdout.isTTY === true,
-    stderrTty: process.stderr.isTTY === true,
+    stdoutTty: process.stdout.isTTY,
+    stderrTty: process.stderr.isTTY,
     columns: process.stdout.columns ?? 10_000, // what is piped is not cut
     ticks: () => performance.now(),
     signal,

@@ -31,9 +31,6 @@ const SETTINGS = {
 } as const;
 
 export type Setting = keyof typeof SETTINGS;
-/** Names of the settings, their environment variables and defaults; for help texts. */
-export const settings: Readonly<Record<string, { readonly env: string; readonly fallback: string | number | boolean }>> =
-  SETTINGS;
 
 export interface ConfigInput {
   readonly projectRoot: string;

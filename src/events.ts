@@ -65,4 +65,3 @@ export type EventBody =
 
 /** One fact in the journal. */
 export type RunEvent = EventBase & EventBody;
-export type EventType = EventBody['type'];

@@ -45,8 +45,6 @@ export interface TreeAnalyzer {
   analyze(context: TreeContext): Promise<TreeResult>;
 }
 
-export type Analyzer = FileAnalyzer | TreeAnalyzer;
-
 /** An opinion on somebody else's finding, from evidence of one's own. */
 export interface Examination {
   readonly findingId: string;

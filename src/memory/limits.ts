@@ -3,12 +3,12 @@ import { InvalidInputError } from '../errors.ts';
 /** UTF-8 bytes of a value as it is stored. */
 export const MAX_VALUE_BYTES = 1024 * 1024;
 /** UTF-8 bytes of a key, a namespace or a tag. */
-export const MAX_NAME_BYTES = 512;
-export const MAX_TAGS = 64;
+const MAX_NAME_BYTES = 512;
+const MAX_TAGS = 64;
 /** UTF-8 bytes of a search query. */
 export const MAX_QUERY_BYTES = 4096;
 /** A hundred years. */
-export const MAX_TTL_SECONDS = 100 * 365 * 24 * 3600;
+const MAX_TTL_SECONDS = 100 * 365 * 24 * 3600;
 
 const LONE_SURROGATE = /\p{Surrogate}/gu;
 

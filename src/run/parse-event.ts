@@ -10,7 +10,7 @@ const sourceRange = z.strictObject({
 });
 
 /** A finding as the journal and the reports hold it. */
-export const findingSchema = z.object({
+const findingSchema = z.object({
   id: z.string(),
   rule: z.string(),
   severity: z.enum(['critical', 'high', 'medium', 'low', 'info']),
@@ -28,7 +28,7 @@ export const findingSchema = z.object({
 const note = z.object({ code: z.string(), message: z.string(), count: z.number().exactOptional() });
 
 /** A ballot as the journal holds it. */
-export const ballotSchema = z.object({
+const ballotSchema = z.object({
   subject: z.string(),
   voter: z.string(),
   vote: z.enum(['confirm', 'reject', 'abstain']),

@@ -4,7 +4,7 @@ import { MIGRATIONS } from './migrations/index.ts';
 import { numberOf } from './row.ts';
 
 /** Marks a file as Skillflow's: "SKFL" in ASCII (source: sqlite.org/pragma.html#pragma_application_id). */
-export const APPLICATION_ID = 0x53_4b_46_4c;
+const APPLICATION_ID = 0x53_4b_46_4c;
 
 /** The version that this Skillflow writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -51,7 +51,7 @@ export interface ToolContext {
   readonly app: App;
   readonly signal: AbortSignal;
   /** 0–1 and a few words for people. */
-  progress(done: number, what: string): void;
+  readonly progress: (done: number, what: string) => void;
 }
 
 /** How a tool's text looks. */

@@ -82,7 +82,7 @@ export function finding(
   };
 }
 
-export function decision(subject: string, outcome: Outcome): Decision {
+function decision(subject: string, outcome: Outcome): Decision {
   return { subject, rule: 'majority', outcome, confirms: 1, rejects: 1, abstains: 0, quorum: 1, eligible: 2 };
 }
 
@@ -186,7 +186,7 @@ export const hostileText = fc.oneof(
 );
 
 /** How many texts {@link withTexts} needs. */
-export const TEXTS = 24;
+const TEXTS = 24;
 export const hostileTexts = fc.array(hostileText, { minLength: TEXTS, maxLength: TEXTS });
 
 /** The sample with all its free text replaced, its structure unchanged. */

@@ -38,7 +38,7 @@ export function useScratch(): { folder(): Promise<string>; onCleanUp(action: () 
   };
 }
 
-export function sha256(path: string): string {
+function sha256(path: string): string {
   return createHash('sha256').update(readFileSync(path)).digest('hex');
 }
 

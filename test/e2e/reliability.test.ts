@@ -1,0 +1,247 @@
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { rawSql } from '../helpers/raw-sql.ts';
+import { askJson, until } from './answers.ts';
+import type { ErrorAnswer, EventAnswer, RunAnswer, RunsAnswer } from './answers.ts';
+import { createLargeRepository, seededRandom } from './large-repository.ts';
+import { createPlace, createReviewedRepository, skillflow, startSkillflow } from './product.ts';
+import type { Place } from './product.ts';
+
+const REVIEW = ['run', 'code-review-swarm', '--base', 'HEAD~1', '--json'];
+
+interface HealthAnswer {
+  readonly ok: boolean;
+  readonly checks: readonly { readonly name: string; readonly status: string; readonly detail: string }[];
+}
+
+async function expectSound(dir: string): Promise<void> {
+  const { code, body } = await askJson<HealthAnswer>(['health'], { cwd: dir });
+  expect(body.checks.find(({ name }) => name === 'database')).toEqual({
+    name: 'database',
+    status: 'ok',
+    detail: join(dir, '.skillflow', 'skillflow.db'),
+  });
+  expect({ code, ok: body.ok }).toEqual({ code: 0, ok: true });
+}
+
+/** Every report file that is there is whole. Files of a completed run are all there. */
+function expectWholeReports(dir: string, completed: readonly string[]): void {
+  const folder = join(dir, '.skillflow', 'runs');
+  const runs = existsSync(folder) ? readdirSync(folder) : [];
+  expect(runs).toEqual(expect.arrayContaining([...completed]));
+  for (const run of runs) {
+    const names = readdirSync(join(folder, run)).filter((name) => !name.startsWith('.'));
+    if (completed.includes(run)) expect(names.sort()).toEqual(['report.json', 'report.md', 'report.sarif']);
+    for (const name of names) {
+      const text = readFileSync(join(folder, run, name), 'utf8');
+      if (name === 'report.md') expect(text).toMatch(/^# [\s\S]*\n$/);
+      else expect(() => JSON.parse(text), `${run}/${name}`).not.toThrow();
+    }
+  }
+}
+
+async function runsOf(dir: string): Promise<RunsAnswer> {
+  return (await askJson<RunsAnswer>(['runs', '--limit', '500'], { cwd: dir })).body;
+}
+
+async function eventsOf(dir: string, runId: string): Promise<readonly EventAnswer[]> {
+  const events: EventAnswer[] = [];
+  for (;;) {
+    const args = ['events', runId, '--limit', '1000', '--after', String(events.length)];
+    const { body } = await askJson<{ events: readonly EventAnswer[]; more: boolean }>(args, { cwd: dir });
+    events.push(...body.events);
+    if (!body.more) return events;
+  }
+}
+
+/** The id of a run that began after there were `before` runs, once it is listed. */
+function nextRun(dir: string, before: number): Promise<string> {
+  return until(async () => {
+    const { runs, total } = await runsOf(dir);
+    return total > before ? runs[0]?.runId : undefined;
+  }, 'the run to be listed');
+}
+
+describe('a run that is stopped', () => {
+  let place: Place;
+  let wholeMs: number;
+  beforeAll(async () => {
+    place = createLargeRepository(150);
+    const before = performance.now();
+    expect((await skillflow(REVIEW, { cwd: place.dir })).code).toBe(0);
+    wholeMs = performance.now() - before;
+  }, 60_000);
+  afterAll(() => place.remove());
+
+  test('killed at any moment, it leaves a sound database and whole reports, and the next run works', async () => {
+    const { dir } = place;
+    const random = seededRandom(4711);
+    const moments = Array.from({ length: 10 }, (_, at) => ((at + random()) / 10) * wholeMs);
+    for (const moment of moments) {
+      const child = startSkillflow(REVIEW, { cwd: dir });
+      child.stdout.resume();
+      child.stderr.resume();
+      const closed = new Promise<void>((resolve) => void child.on('close', () => resolve()));
+      await new Promise((resolve) => setTimeout(resolve, moment));
+      child.kill('SIGKILL');
+      await closed;
+      const [{ runs }] = await Promise.all([runsOf(dir), expectSound(dir)]);
+      for (const { status } of runs) expect(['completed', 'interrupted']).toContain(status);
+      expectWholeReports(
+        dir,
+        runs.filter(({ status }) => status === 'completed').map(({ runId }) => runId),
+      );
+    }
+    const { runs } = await runsOf(dir);
+    const interrupted = runs.find(({ status }) => status === 'interrupted');
+    expect(interrupted, 'some run was hit while it went on').toBeDefined();
+    const events = await eventsOf(dir, interrupted?.runId ?? '');
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_event, at) => at + 1));
+    expect((await skillflow(['show', interrupted?.runId ?? ''], { cwd: dir })).stdout).toContain('interrupted');
+    const { code, stdout } = await skillflow(REVIEW, { cwd: dir });
+    expect({ code, status: JSON.parse(stdout).status }).toEqual({ code: 0, status: 'completed' });
+  }, 120_000);
+
+  test.skipIf(process.platform === 'win32')(
+    'interrupted by the user, it is cancelled and says so',
+    async () => {
+      const { dir } = place;
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+        const { total } = await runsOf(dir);
+        const child = startSkillflow(REVIEW, { cwd: dir });
+        let stdout = '';
+        child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+          stdout += chunk;
+        });
+        const closed = new Promise<number | null>((resolve) => void child.on('close', resolve));
+        const runId = await nextRun(dir, total);
+        const follower = startSkillflow(['events', runId, '--follow'], { cwd: dir });
+        follower.stdout.resume();
+        const followed = new Promise<number | null>((resolve) => void follower.on('close', resolve));
+        child.kill(signal);
+        expect(await closed, signal).toBe(130);
+        expect(JSON.parse(stdout)).toMatchObject({ runId, status: 'cancelled', reason: 'the run was cancelled' });
+        expect(await followed, 'who follows it ends with it').toBe(0);
+        expect(await askJson(['show', runId], { cwd: dir })).toMatchObject({ body: { status: 'cancelled' } });
+        expect((await eventsOf(dir, runId)).at(-1)).toMatchObject({ type: 'run_cancelled' });
+        expect(existsSync(join(dir, '.skillflow', 'runs', runId))).toBe(false);
+      }
+      await expectSound(dir);
+    },
+    60_000,
+  );
+
+  test('out of time, it fails with "deadline", however early that is', async () => {
+    const { dir } = place;
+    for (const timeout of ['1ms', `${Math.round(wholeMs / 3)}ms`]) {
+      place.write('.skillflow/skills/hasty/SKILL.md', '---\nname: hasty\ndescription: Use when testing.\n---\n# Hasty\n');
+      place.write(
+        '.skillflow/skills/hasty/swarm.yaml',
+        `agents:\n  - type: reviewer\n    count: 1\n    capabilities: [security-patterns, clones, test-gaps]\ncoordination:\n  topology: mesh\n  timeout: ${timeout}\n`,
+      );
+      const { code, body } = await askJson<RunAnswer>(['run', 'hasty', '--tree'], { cwd: dir });
+      if (timeout !== '1ms' && body.status === 'completed') continue; // a machine that became three times as fast
+      expect({ code, status: body.status }, timeout).toEqual({ code: 1, status: 'failed' });
+      expect(body.reason).toContain(timeout.replace('ms', ' ms'));
+      expect((await eventsOf(dir, body.runId)).at(-1)).toMatchObject({ type: 'run_failed', code: 'deadline' });
+    }
+  }, 60_000);
+
+  test('two runs and their readers at once do not disturb each other', async () => {
+    const { dir } = place;
+    const before = (await runsOf(dir)).total;
+    const store = (at: number) => skillflow(['memory', 'store', `key-${at}`, 'v'], { cwd: dir });
+    const [first, second, ...stored] = await Promise.all([
+      skillflow(REVIEW, { cwd: dir }),
+      skillflow(REVIEW, { cwd: dir }),
+      store(1),
+      store(2),
+    ]);
+    for (const { code, stderr } of [first, second, ...stored]) expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const ids = [first, second].map(({ stdout }) => JSON.parse(stdout).runId);
+    expect(new Set(ids).size).toBe(2);
+    const { runs, total } = await runsOf(dir);
+    expect(total).toBe(before + 2);
+    expect(runs.slice(0, 2).map(({ runId }) => runId)).toEqual(expect.arrayContaining(ids));
+    const told = await Promise.all(ids.map((id) => eventsOf(dir, id)));
+    for (const events of told) {
+      expect(events.map(({ seq }) => seq)).toEqual(events.map((_event, at) => at + 1));
+      expect(events.at(-1)?.type).toBe('run_completed');
+    }
+    expect(told[0]?.length).toBe(told[1]?.length);
+    expectWholeReports(dir, ids);
+    await expectSound(dir);
+  }, 60_000);
+});
+
+describe('a database that cannot be used', () => {
+  const commands = [['memory', 'store', 'k', 'v'], ['runs'], ['memory', 'list', '--read-only'], REVIEW];
+
+  async function expectRefused(place: Place, code: string): Promise<void> {
+    const path = join(place.dir, '.skillflow', 'skillflow.db');
+    const before = readFileSync(path);
+    for (const args of commands) {
+      const answer = await askJson<ErrorAnswer>(
+        args.filter((word) => word !== '--json'),
+        { cwd: place.dir },
+      );
+      expect({ code: answer.code, error: answer.body.error.code }, args.join(' ')).toEqual({ code: 1, error: code });
+      expect(answer.body.error.message).toContain(path);
+      expect(answer.body.error.hint).toMatch(/\w/);
+    }
+    const health = await askJson<HealthAnswer>(['health'], { cwd: place.dir });
+    expect({ code: health.code, ok: health.body.ok }).toEqual({ code: 1, ok: false });
+    expect(readFileSync(path).equals(before)).toBe(true);
+    expect(readdirSync(join(place.dir, '.skillflow')).filter((name) => name !== '.gitignore')).toEqual(['skillflow.db']);
+  }
+
+  test('garbage is named and left as it is', async () => {
+    const place = createReviewedRepository();
+    const random = seededRandom(7);
+    place.write('.skillflow/skillflow.db', Buffer.from(Array.from({ length: 20_000 }, () => Math.floor(random() * 256))));
+    await expectRefused(place, 'database_damaged');
+    place.remove();
+  });
+
+  test('one that was cut off is named and left as it is', async () => {
+    const place = createReviewedRepository();
+    await skillflow(['memory', 'store', 'k', 'x'.repeat(50_000)], { cwd: place.dir });
+    const path = join(place.dir, '.skillflow', 'skillflow.db');
+    writeFileSync(path, readFileSync(path).subarray(0, 40_000));
+    await expectRefused(place, 'database_damaged');
+    place.remove();
+  });
+
+  test('one of a newer version, or of another program, is named and left as it is', async () => {
+    const place = createReviewedRepository();
+    await skillflow(['memory', 'store', 'k', 'v'], { cwd: place.dir });
+    const path = join(place.dir, '.skillflow', 'skillflow.db');
+    await rawSql(path, 'PRAGMA journal_mode = DELETE');
+    await rawSql(path, 'PRAGMA user_version = 9999');
+    await expectRefused(place, 'schema_too_new');
+    place.remove();
+    const other = createReviewedRepository();
+    mkdirSync(join(other.dir, '.skillflow'));
+    await rawSql(join(other.dir, '.skillflow', 'skillflow.db'), 'CREATE TABLE theirs(a)');
+    await expectRefused(other, 'conflict');
+    other.remove();
+  });
+
+  test('a folder in its place, and a file in the place of its folder, are said', async () => {
+    const place = createPlace();
+    mkdirSync(join(place.dir, '.skillflow', 'skillflow.db'), { recursive: true });
+    const folder = await askJson<ErrorAnswer>(['memory', 'store', 'k', 'v'], { cwd: place.dir });
+    expect(folder).toMatchObject({
+      code: 1,
+      body: { error: { code: 'storage', message: expect.stringContaining('skillflow.db') } },
+    });
+    place.remove();
+    const blocked = createPlace();
+    writeFileSync(join(blocked.dir, '.skillflow'), 'mine');
+    const file = await askJson<ErrorAnswer>(['memory', 'store', 'k', 'v'], { cwd: blocked.dir });
+    expect(file).toMatchObject({ code: 1, body: { error: { code: 'storage', message: expect.stringContaining('.skillflow') } } });
+    expect(readFileSync(join(blocked.dir, '.skillflow'), 'utf8')).toBe('mine');
+    blocked.remove();
+  });
+});
