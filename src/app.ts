@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { claudeFlow2 } from '../compat/claude-flow-2.ts';
 import type { Config } from './config.ts';
-import { InvalidInputError, NotFoundError } from './errors.ts';
+import { InvalidInputError, NotFoundError, StorageError } from './errors.ts';
 import { createExecutor } from './executor/executor.ts';
 import type { CallResult, Caller } from './executor/executor.ts';
 import { createLegacy } from './legacy/translate.ts';
@@ -82,8 +82,19 @@ function databases({ config, runtime }: CreateAppOptions, closing: Closing): (ac
     const { openEmptyDatabase } = await import('./store/project-database.ts');
     return closing.add(await openEmptyDatabase(runtime));
   });
-  // Looking must not leave anything behind: a reader of a project that has no database yet sees an empty one.
-  return (access) => (access === 'write' || existsSync(config.databasePath) ? real() : empty());
+  const unchanged = once(async () => {
+    const { openProjectDatabase } = await import('./store/project-database.ts');
+    return closing.add(await openProjectDatabase(config.databasePath, { runtime, readOnly: true }));
+  });
+  return async (access) => {
+    if (access === 'write') return real();
+    // Looking must not leave anything behind: a reader of a project that has no database yet sees an empty one.
+    if (!existsSync(config.databasePath)) return empty();
+    return real().catch((error: unknown) => {
+      if (!(error instanceof StorageError)) throw error;
+      return unchanged(); // a place that cannot be written to can still be read
+    });
+  };
 }
 
 function skills({ config, packageDir }: CreateAppOptions): Pick<App, 'findSkills' | 'findSkill' | 'loadSkill'> {

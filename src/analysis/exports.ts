@@ -1,6 +1,7 @@
 import type { SgNode } from '@ast-grep/napi';
 import type { Language } from '../changes.ts';
 import type { SourceRange } from '../finding.ts';
+import { hasCode } from './has-code.ts';
 import { familyOf } from './language.ts';
 import { nodeRange, parseSource } from './syntax.ts';
 
@@ -13,6 +14,8 @@ export interface ExportedName {
 /** What a text exports, or why that is not known. */
 export interface ExportReport {
   readonly names: readonly ExportedName[];
+  /** Whether it has code that a test could run (see `hasCode`); `true` where that is not known. */
+  readonly code: boolean;
   readonly unparsed?: string;
 }
 
@@ -88,9 +91,10 @@ function pythonExports(root: SgNode): ExportedName[] {
 /** The exported functions, classes and values that a text declares; types alone are none. Plain text exports nothing. */
 export function exportedNames(language: Language, text: string): ExportReport {
   const family = familyOf(language);
-  if (family === null) return { names: [] };
+  if (family === null) return { names: [], code: false };
   const parsed = parseSource(language, text);
-  if (parsed.tree === null) return { names: [], unparsed: parsed.reason };
+  if (parsed.tree === null) return { names: [], code: true, unparsed: parsed.reason };
   const root = parsed.tree.root();
-  return { names: family === 'javascript' ? javascriptExports(root) : pythonExports(root) };
+  const names = family === 'javascript' ? javascriptExports(root) : pythonExports(root);
+  return { names, code: hasCode(family, root) };
 }

@@ -6,7 +6,7 @@ const KINDS: readonly (readonly [kind: FileKind, path: RegExp])[] = [
   ['benchmark', /(?:^|\/)(?:bench|benches|benchmarks?|perf)\/|[._-]bench(?:mark)?\.[cm]?[jt]sx?$/iu],
   [
     'test',
-    /(?:^|\/)(?:__tests__|tests?|specs?|e2e|cypress|playwright)\/|[._-](?:test|spec|tests|cy|e2e)\.[cm]?[jt]sx?$|(?:^|\/)(?:test_[^/]+|[^/]+_tests?|conftest)\.py$/iu,
+    /(?:^|\/)(?:__tests__|tests?|specs?|e2e|cypress|playwright)\/|[._](?:test|spec|tests|cy|e2e)\.[cm]?[jt]sx?$|(?:^|\/)(?:test_[^/]+|[^/]+_tests?|conftest)\.py$/iu,
   ],
   [
     'example',

@@ -1,5 +1,11 @@
-const TEST_NAME = /(?:^|\/)(?:[^/]+[._-](?:test|spec|tests)\.[cm]?[jt]sx?|test_[^/]+\.py|[^/]+_tests?\.py|conftest\.py)$/iu;
+/** Not `a-spec.ts`: outside of a folder of tests that is as often a source about specifications. */
+const TEST_NAME = /(?:^|\/)(?:[^/]+[._](?:test|spec|tests)\.[cm]?[jt]sx?|test_[^/]+\.py|[^/]+_tests?\.py|conftest\.py)$/iu;
 const TEST_FOLDER = /(?:^|\/)(?:__tests__|tests?|specs?|e2e|__mocks__|fixtures|testdata)\//iu;
+
+/** Whether a file's name says that a test runner starts it; `conftest.py` is one that it loads. */
+export function isTestName(path: string): boolean {
+  return TEST_NAME.test(path);
+}
 
 /** Whether a path belongs to the tests: a test by its name, or anything below a folder of tests (helpers, fixtures). */
 export function isTestPath(path: string): boolean {

@@ -146,8 +146,10 @@ export function createExecutor({ tools, runtime, readOnly, record }: ExecutorDep
     if (readOnly || byName.get(name)?.annotations.readOnly !== false || code === 'invalid_input') return;
     try {
       await record({ at, tool: name, surface: caller.surface, code, durationMs: runtime.ticks() - startedTicks });
-    } catch (error) {
-      runtime.log('warn', `the call of ${name} could not be journaled: ${toSkillflowError(error).message}`);
+    } catch (thrown) {
+      const error = toSkillflowError(thrown);
+      // What made the call fail makes this fail too, and is already told.
+      if (error.code !== code) runtime.log('warn', `the call of ${name} could not be journaled: ${error.message}`);
     }
   };
 

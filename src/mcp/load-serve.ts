@@ -48,7 +48,7 @@ function writeCache(path: string, script: Script, pid: number): void {
  */
 export function loadServe({ bundle, cacheDir, uid, hash }: LoadOptions): {
   readonly serve: typeof serveModule.serve;
-  keepCache(): void;
+  readonly keepCache: () => void;
 } {
   const code = readFileSync(bundle, 'utf8');
   const key = `${hash.slice(0, 32)}-${process.versions.v8}-${process.arch}`;

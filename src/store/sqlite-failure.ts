@@ -10,6 +10,28 @@ export function damaged(path: string, reason: string, cause?: unknown): Database
   });
 }
 
+/** Kinds of failures by the low byte of SQLite's result code (source: sqlite.org/rescode.html). */
+const KINDS: Readonly<Record<number, string>> = {
+  3: 'SQLITE_PERM',
+  5: 'SQLITE_BUSY',
+  6: 'SQLITE_LOCKED',
+  8: 'SQLITE_READONLY',
+  10: 'SQLITE_IOERR',
+  11: 'SQLITE_CORRUPT',
+  13: 'SQLITE_FULL',
+  14: 'SQLITE_CANTOPEN',
+  18: 'SQLITE_TOOBIG',
+  19: 'SQLITE_CONSTRAINT',
+  26: 'SQLITE_NOTADB',
+};
+
+/** The driver does not know the names of all codes; of the others it gives the number. */
+function sqliteCode(thrown: unknown): string {
+  const code = codeOf(thrown);
+  const number = /^UNKNOWN_SQLITE_ERROR_(\d+)$/.exec(code)?.[1];
+  return number === undefined ? code : (KINDS[Number(number) & 0xff] ?? code);
+}
+
 /**
  * What the driver threw, as an error of ours, by SQLite's result code (source: sqlite.org/rescode.html).
  * A constraint becomes `ConflictError`, since it says that the write contradicts what is stored.
@@ -17,7 +39,7 @@ export function damaged(path: string, reason: string, cause?: unknown): Database
 export function sqliteFailure(thrown: unknown, path: string, sql: string): SkillflowError {
   if (thrown instanceof SkillflowError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  const code = codeOf(thrown);
+  const code = sqliteCode(thrown);
   switch (baseCode(code)) {
     case 'SQLITE_BUSY':
     case 'SQLITE_LOCKED':

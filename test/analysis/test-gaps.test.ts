@@ -3,7 +3,7 @@ import { createAnalysis } from '../../src/analysis/pool.ts';
 import type { TreeResult } from '../../src/analysis/analyzer.ts';
 import { collectChanges } from '../../src/analysis/collect.ts';
 import { exportedNames } from '../../src/analysis/exports.ts';
-import { moduleMeans } from '../../src/analysis/references.ts';
+import { createResolver } from '../../src/analysis/resolve-module.ts';
 import { isTestPath } from '../../src/analysis/test-paths.ts';
 import type { Selection } from '../../src/changes.ts';
 import type { Finding } from '../../src/finding.ts';
@@ -40,7 +40,9 @@ describe('test-gaps', () => {
     );
     const result = await gaps();
     expect(brief(result)).toEqual([['src/lonely.ts', 'test-gaps/untested-change', 'medium']]);
-    expect(result.findings[0]?.evidence).toBe('changed: lonely; none of 1 test file imports or names it');
+    expect(result.findings[0]?.evidence).toBe(
+      'changed: lonely; none of 1 test file leads to it by imports, by its name or by starting it',
+    );
     expect(result.findings[0]?.range).toMatchObject({ startLine: 1, endLine: 3 });
   });
   it('reports unchanged tests that do not name what is new', async () => {
@@ -66,9 +68,9 @@ describe('test-gaps', () => {
     expect(brief(await gaps())).toEqual([['pkg/other.py', 'test-gaps/tests-unchanged', 'low']]);
   });
   it('says when there are no tests at all, and keeps to exported code', async () => {
-    project.write('a.ts', 'export const x = 1;\n');
+    project.write('a.ts', 'export const x = () => 1;\n');
     project.commit();
-    project.write('a.ts', 'export const x = 2;\n');
+    project.write('a.ts', 'export const x = () => 2;\n');
     project.write('script.ts', 'run();\n');
     project.write('types.d.ts', 'export declare function f(): void;\n');
     project.write('vite.config.ts', 'export default {};\n');
@@ -146,21 +148,23 @@ describe('conventions', () => {
     ['src/contest.ts', false],
     ['src/latest/a.ts', false],
     ['test.ts', false],
+    ['spec/a-spec.ts', true],
+    ['src/swarm-spec.ts', false],
   ])('%s is a test: %s', (path, expected) => {
     expect(isTestPath(path)).toBe(expected);
   });
   it.each([
-    ['../src/a.js', 'test/a.test.ts', 'src/a.ts', 'typescript', true],
-    ['../src', 'test/a.test.ts', 'src/index.ts', 'typescript', true],
-    ['@/lib/a', 'test/a.test.ts', 'src/lib/a.ts', 'typescript', true],
-    ['a', 'test/a.test.ts', 'src/a.ts', 'typescript', false],
-    ['./a', 'test/a.test.ts', 'src/a.ts', 'typescript', false],
-    ['pkg.mod', 'tests/t.py', 'src/pkg/mod.py', 'python', true],
-    ['pkg', 'tests/t.py', 'pkg/__init__.py', 'python', true],
-    ['..mod', 'pkg/tests/t.py', 'pkg/mod.py', 'python', true],
-    ['mod', 'tests/t.py', 'src/mod.py', 'python', true],
-    ['mod', 'tests/t.py', 'deep/down/mod.py', 'python', false],
-  ] as const)('%s in %s means %s (%s): %s', (module, from, target, language, expected) => {
-    expect(moduleMeans(module, from, target, language)).toBe(expected);
+    ['../src/a.js', 'test/a.test.ts', 'src/a.ts', true],
+    ['../src', 'test/a.test.ts', 'src/index.ts', true],
+    ['@/lib/a', 'test/a.test.ts', 'src/lib/a.ts', true],
+    ['a', 'test/a.test.ts', 'src/a.ts', false],
+    ['./a', 'test/a.test.ts', 'src/a.ts', false],
+    ['pkg.mod', 'tests/t.py', 'src/pkg/mod.py', true],
+    ['pkg', 'tests/t.py', 'pkg/__init__.py', true],
+    ['..mod', 'pkg/tests/t.py', 'pkg/mod.py', true],
+    ['mod', 'tests/t.py', 'src/mod.py', true],
+    ['mod', 'tests/t.py', 'deep/down/mod.py', false],
+  ] as const)('%s in %s means %s: %s', (module, from, target, expected) => {
+    expect(createResolver([target]).resolve(module, from)).toEqual(expected ? [target] : []);
   });
 });

@@ -1,3 +1,5 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { skillflow } from './product.ts';
 import type { ProcessOptions } from './product.ts';
 
@@ -66,4 +68,37 @@ export async function until<T>(
     if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 15));
   }
+}
+
+function isWhole(path: string): boolean {
+  const text = readFileSync(path, 'utf8');
+  if (path.endsWith('.md')) return /^# [\s\S]*\n$/.test(text);
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * What is wrong with the reports in a project: files that are not whole, and files that a completed run lacks. A run
+ * that did not complete need not have any.
+ */
+export function reportFaults(dir: string, completed: readonly string[]): readonly string[] {
+  const folder = join(dir, '.skillflow', 'runs');
+  const listed = existsSync(folder) ? readdirSync(folder) : [];
+  return [...new Set([...listed, ...completed])].flatMap((run) => {
+    const names = listed.includes(run) ? readdirSync(join(folder, run)).filter((name) => !name.startsWith('.')) : [];
+    const wanted = completed.includes(run) ? ['report.json', 'report.md', 'report.sarif'] : [];
+    return [
+      ...wanted.filter((name) => !names.includes(name)).map((name) => `${run}/${name} is missing`),
+      ...names.filter((name) => !isWhole(join(folder, run, name))).map((name) => `${run}/${name} is not whole`),
+    ];
+  });
+}
+
+/** Ids of the completed ones among runs. */
+export function completedIds({ runs }: RunsAnswer): readonly string[] {
+  return runs.filter(({ status }) => status === 'completed').map(({ runId }) => runId);
 }

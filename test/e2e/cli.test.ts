@@ -33,7 +33,7 @@ function bash(script: string, cwd: string): { readonly status: number | null; re
 }
 const hasBash = spawnSync('bash', ['-c', 'exit 7']).status === 7;
 
-describe('help and version', () => {
+describe.concurrent('help and version', { timeout: 60_000 }, () => {
   test('the version, however it is asked for', async () => {
     for (const args of [['--version'], ['-v'], ['version'], ['runs', '--version']])
       expect(await skillflow(args, { cwd: empty.dir }), args.join(' ')).toMatchObject({
@@ -134,7 +134,7 @@ const WRONG: readonly (readonly [readonly string[], string])[] = [
   [['--read-only=no', 'runs'], '--read-only'],
 ];
 
-describe('what is wrong', () => {
+describe.concurrent('what is wrong', { timeout: 60_000 }, () => {
   test('exits with 2, names what was wrong, as one document with --json, and changes nothing', async () => {
     for (let at = 0; at < WRONG.length; at += 4) {
       await Promise.all(
@@ -198,7 +198,7 @@ describe('what is wrong', () => {
   });
 });
 
-describe('colour', () => {
+describe.concurrent('colour', { timeout: 60_000 }, () => {
   const commands = [['skills'], ['health'], ['runs'], ['memory', 'list'], ['config'], ['tools'], ['--help'], ['nonsense']];
 
   test('what is piped has none, unless asked for', async () => {
@@ -228,7 +228,7 @@ describe('colour', () => {
   });
 });
 
-describe('config', () => {
+describe.concurrent('config', { timeout: 60_000 }, () => {
   test('flag beats environment beats file beats default, and each value says where it came from', async () => {
     const { dir, remove } = createPlace();
     const config = async (args: readonly string[], env: NodeJS.ProcessEnv) =>
@@ -310,7 +310,7 @@ describe.skipIf(!hasBash)('shells', () => {
   });
 
   test('a working folder that is gone is named', () => {
-    const { status, stderr } = bash('mkdir gone && cd gone && rmdir ../gone && skillflow runs', empty.dir);
-    expect({ status, named: stderr.includes(join(empty.dir, 'gone')) }).toEqual({ status: 2, named: true });
+    const { status, stderr } = bash('mkdir gone && cd gone && rmdir ../gone && skillflow runs', place.dir);
+    expect({ status, named: stderr.includes(join(place.dir, 'gone')) }).toEqual({ status: 2, named: true });
   });
 });

@@ -3,6 +3,7 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { afterAll } from 'vitest';
 
 /** The built program: what users run. */
 export const BIN = join(import.meta.dirname, '..', '..', 'dist', 'bin.cjs');
@@ -72,6 +73,12 @@ export interface Place {
   remove(): void;
 }
 
+/** A test that fails leaves its places to the end of its file. */
+const places: Place[] = [];
+afterAll(() => {
+  for (const place of places) place.remove();
+});
+
 export function createPlace(name = 'project'): Place {
   const outer = realpathSync(mkdtempSync(join(tmpdir(), 'skillflow-e2e-')));
   const dir = join(outer, name);
@@ -95,7 +102,7 @@ export function createPlace(name = 'project'): Place {
     if (status !== 0) throw new Error(`git ${args.join(' ')} failed: ${stderr}`);
     return stdout;
   };
-  return {
+  const place: Place = {
     dir,
     write: (path, text) => {
       mkdirSync(dirname(join(dir, path)), { recursive: true });
@@ -108,6 +115,8 @@ export function createPlace(name = 'project'): Place {
     },
     remove: () => rmSync(outer, { recursive: true, force: true }),
   };
+  places.push(place);
+  return place;
 }
 
 /** A repository whose last commit holds an injection that any reviewer should see, and its first one nothing. */

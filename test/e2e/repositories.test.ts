@@ -32,7 +32,7 @@ async function reportOf(dir: string, args: readonly string[], env: NodeJS.Proces
 const paths = ({ scope }: Report): readonly string[] => scope.files.map(({ path }) => path);
 const notes = ({ omissions }: Report): readonly string[] => omissions.changes.map(({ code }) => code);
 
-describe('without the git that one hopes for', () => {
+describe.concurrent('without the git that one hopes for', { timeout: 60_000 }, () => {
   test('not a repository: the tree is reviewed, changes are refused with what to do', async () => {
     const place = createPlace();
     place.write('src/run.js', INJECTION);
@@ -87,7 +87,7 @@ describe('without the git that one hopes for', () => {
   });
 });
 
-describe('kinds of checkouts', () => {
+describe.concurrent('kinds of checkouts', { timeout: 60_000 }, () => {
   let place: Place;
   const beside = (name: string): string => join(place.dir, '..', name);
   beforeAll(() => {
@@ -169,7 +169,7 @@ describe('kinds of checkouts', () => {
   });
 });
 
-describe('names', () => {
+describe.concurrent('names', { timeout: 60_000 }, () => {
   const FOLDERS = [
     'with  spaces',
     `it's "quoted" $HOME \`id\``,
@@ -224,7 +224,7 @@ describe('names', () => {
   });
 });
 
-test('what cannot be reviewed is counted by reason, with examples', async () => {
+test.concurrent('what cannot be reviewed is counted by reason, with examples', async () => {
   const place = createReviewedRepository();
   place.write('logo.png', Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0, 1, 2]));
   place.write('package-lock.json', '{}\n');
@@ -251,7 +251,7 @@ test('what cannot be reviewed is counted by reason, with examples', async () => 
   place.remove();
 });
 
-describe.skipIf(process.platform === 'win32')('a hostile repository', () => {
+describe.skipIf(process.platform === 'win32').concurrent('a hostile repository', { timeout: 60_000 }, () => {
   test('runs none of its programs', async () => {
     const place = createReviewedRepository();
     const sprung = join(place.dir, '..', 'sprung');
@@ -297,7 +297,7 @@ describe.skipIf(process.platform === 'win32')('a hostile repository', () => {
   });
 });
 
-describe('again and again', () => {
+describe.concurrent('again and again', { timeout: 60_000 }, () => {
   test('what Skillflow keeps shows neither in git nor in the next review', async () => {
     const place = createReviewedRepository();
     expect(paths(await reportOf(place.dir, ['--base', 'HEAD~1']))).toEqual(['src/run.js']);

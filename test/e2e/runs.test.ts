@@ -48,7 +48,7 @@ A text for people.
 `;
 }
 
-describe('a review', () => {
+describe('a review', { timeout: 60_000 }, () => {
   let place: Place;
   let run: RunAnswer;
   beforeAll(async () => {
@@ -166,7 +166,7 @@ describe('a review', () => {
   });
 });
 
-describe('skills', () => {
+describe('skills', { timeout: 60_000 }, () => {
   let place: Place;
   beforeAll(() => {
     place = createReviewedRepository();
