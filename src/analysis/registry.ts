@@ -1,7 +1,6 @@
 import type { Examiner, TreeAnalyzer } from './analyzer.ts';
 import { createClonesAnalyzer } from './clones.ts';
 import { codeContextExaminer } from './code-context.ts';
-import { createClonesExaminer } from './examine-clones.ts';
 import { createHotspotsExaminer } from './examine-hotspots.ts';
 import { createTestGapsExaminer } from './examine-test-gaps.ts';
 import { createHotspotsAnalyzer } from './hotspots.ts';
@@ -15,11 +14,10 @@ export function createTreeAnalyzers(each: EachFile): readonly TreeAnalyzer[] {
   return [createClonesAnalyzer(each), createHotspotsAnalyzer(each), createTestGapsAnalyzer(each)];
 }
 
-/** Everyone who judges the findings of others; one a capability. */
+/** Everyone who judges the findings of others; one a capability. `clones` has none: copies do not show what is true. */
 export function createExaminers(each: EachFile): readonly Examiner[] {
   return [
     codeContextExaminer,
-    createClonesExaminer(),
     createHotspotsExaminer(each),
     createTestGapsExaminer(each),
     secretsExaminer,

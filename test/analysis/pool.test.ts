@@ -143,7 +143,7 @@ describe('the pool', () => {
     });
     expect(analysis.capabilities()).toEqual(['clones', 'code-context', 'hotspots', 'secrets', 'security-patterns', 'test-gaps']);
     expect(analysis.can('code-context')).toEqual({ analyze: false, examine: true });
-    expect(analysis.can('clones')).toEqual({ analyze: true, examine: true });
+    expect(analysis.can('clones')).toEqual({ analyze: true, examine: false });
     expect(analysis.can('nope')).toEqual({ analyze: false, examine: false });
   });
 });

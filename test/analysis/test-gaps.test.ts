@@ -114,11 +114,6 @@ describe('test-gaps', () => {
       { signal },
     );
     expect(votes.map((vote) => vote.vote)).toEqual(['abstain', 'confirm', 'abstain', 'abstain']);
-    const copies = await analysis.examine('clones', [finding('security', 'src/a.ts'), finding('security', 'gone.ts')], changes, {
-      signal,
-    });
-    expect(copies.map((vote) => vote.vote)).toEqual(['abstain', 'abstain']);
-    expect(copies[0]?.reason).toMatch(/no other file/u);
   });
 });
 
