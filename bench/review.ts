@@ -26,7 +26,7 @@ function samples(): readonly Sample[] {
     if (!entry.isFile() || extension === undefined || /[\\/]\.(?:cache|vite)/.test(entry.parentPath)) continue;
     const text = readFileSync(join(entry.parentPath, entry.name), 'utf8');
     const lines = text.split('\n').length;
-    if (lines < 40 || lines > 3000 || text.length / lines > 90) continue;
+    if (lines < 40 || lines > 3000 || text.length / lines > 90 || /generated|do not edit/i.test(text.slice(0, 1000))) continue;
     found.push({ text, lines, extension });
     if (found.reduce((sum, sample) => sum + sample.lines, 0) > TREE_LINES * 1.2) break;
   }
