@@ -180,6 +180,12 @@ export function usage({ cli, inputSchema, name }: ToolListing): string {
   return [...(cli?.command ?? [name]), ...positional, '[flags]'].join(' ');
 }
 
+type Word = Words['rest'][number];
+
+function takesMore(schema: JsonSchema, inline: string | undefined, next: Word | undefined): next is Word {
+  return kindOf(schema) === 'array' && inline === undefined && next !== undefined && !next.literal && !next.text.startsWith('-');
+}
+
 /** A tool's input from the words after its command. Throws `InvalidInputError`; the tool's own schema checks the rest. */
 export function parseInput(listing: ToolListing, rest: Words['rest']): Readonly<Record<string, unknown>> {
   const properties = new Map(
@@ -209,6 +215,11 @@ export function parseInput(listing: ToolListing, rest: Words['rest']): Readonly<
     if (value === undefined)
       throw new InvalidInputError(`--${name} needs a value`, { hint: `Usage: skillflow ${usage(listing)}` });
     addValue(draft, known.property, known.schema, value);
+    // A list takes all words up to the next flag, as a shell writes them: --files $(git diff --name-only)
+    for (let next = rest[at + 1]; takesMore(known.schema, inline, next); next = rest[at + 1]) {
+      at += 1;
+      addValue(draft, known.property, known.schema, next.text);
+    }
   }
   placeWords(draft, listing);
   return draft.input;

@@ -62,7 +62,7 @@ function propertyRow(property: string, schema: JsonSchema): [string, string] {
       : ` ${schema.enum === undefined ? String(schema.type ?? 'value').toUpperCase() : schema.enum.map(String).join('|')}`;
   const limits = [
     schema.default === undefined || schema.default === '' ? '' : `default ${JSON.stringify(schema.default)}`,
-    schema.type === 'array' ? 'may be repeated' : '',
+    schema.type === 'array' ? 'one or more' : '',
   ].filter((part) => part !== '');
   return [
     `--${flagOf(property)}${takes}`,

@@ -20,7 +20,12 @@ describe('a command line', () => {
   test('flags become typed properties', () => {
     expect(parse('skill_run', 'code-review-swarm', '--last', '3')).toEqual({ skill: 'code-review-swarm', last: 3 });
     expect(parse('skill_run', 'code-review-swarm', '--tree')).toEqual({ skill: 'code-review-swarm', tree: true });
-    expect(parse('skill_run', '--files', 'a', 's', '--files=b c')).toEqual({ skill: 's', files: ['a', 'b c'] });
+    expect(parse('skill_run', 's', '--files', 'a', 'd/b', '--files=b c', 'task')).toEqual({
+      skill: 's',
+      task: 'task',
+      files: ['a', 'd/b', 'b c'],
+    });
+    expect(parse('skill_run', '--files', 'a', '--top', '3', '--', '-s')).toEqual({ skill: '-s', top: 3, files: ['a'] });
     expect(parse('swarm_create', '--topology', 'mesh', '--max-agents=3', '--config', '{"a":1}')).toEqual({
       topology: 'mesh',
       maxAgents: 3,
