@@ -63,16 +63,6 @@ function once<T>(open: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** One object a database: services hold no state of their own, but their journals have listeners. */
-function perDatabase<T>(make: (db: Database) => Promise<T>): (db: Database) => Promise<T> {
-  const made = new WeakMap<Database, Promise<T>>();
-  return (db) => {
-    const known = made.get(db) ?? make(db);
-    made.set(db, known);
-    return known;
-  };
-}
-
 function databases({ config, runtime }: CreateAppOptions, closing: Closing): (access: Access) => Promise<Database> {
   const real = once(async () => {
     const { openProjectDatabase } = await import('./store/project-database.ts');
@@ -137,7 +127,7 @@ function runs(
     const { createAnalysis } = await import('./analysis/pool.ts');
     return closing.add(createAnalysis({ runtime, workerUrl, ...(config.threads === 0 ? {} : { threads: config.threads }) }));
   });
-  const journal = perDatabase(async (db) => (await import('./run/journal.ts')).createJournal({ db, runtime }));
+  const journal = async (db: Database) => (await import('./run/journal.ts')).createJournal({ db, runtime });
   return {
     runs: async (access) => {
       const db = await database(access);

@@ -3,17 +3,15 @@ import type { EventBody, RunEvent } from '../events.ts';
 import type { Runtime } from '../runtime.ts';
 import { parseEvent } from './parse-event.ts';
 
-/** The append-only record of runs. An event is committed before anyone is told of it. */
+/** The append-only record of runs. Whoever follows a run reads it from here, so an event is committed before anyone sees it. */
 export interface Journal {
   /**
-   * Appends events to a run, in order, in one transaction together with what `also` writes; then tells the listeners.
-   * Returns the events with their places.
+   * Appends events to a run, in order, in one transaction together with what `also` writes. Returns the events with
+   * their places.
    */
   append(runId: string, bodies: readonly EventBody[], also?: (queries: Queries) => Promise<void>): Promise<readonly RunEvent[]>;
   /** Events after `after` (0 = from the first), at most `limit`, in order; empty for an unknown run. */
   read(runId: string, options: { readonly after: number; readonly limit: number }): Promise<readonly RunEvent[]>;
-  /** Calls `listener` for every event that this process appends; returns the way to stop. */
-  listen(listener: (event: RunEvent) => void): () => void;
 }
 
 export interface JournalDeps {
@@ -22,8 +20,6 @@ export interface JournalDeps {
 }
 
 export function createJournal({ db, runtime }: JournalDeps): Journal {
-  const listeners = new Set<(event: RunEvent) => void>();
-
   const insert = async (queries: Queries, runId: string, bodies: readonly EventBody[]): Promise<RunEvent[]> => {
     const last = await queries.get('SELECT max(seq) AS seq FROM event WHERE run_id = ?', [runId]);
     let seq = Number(last?.['seq'] ?? 0);
@@ -46,12 +42,10 @@ export function createJournal({ db, runtime }: JournalDeps): Journal {
 
   return {
     append: async (runId, bodies, also) => {
-      const events = await db.write(async (queries) => {
+      return db.write(async (queries) => {
         await also?.(queries);
         return insert(queries, runId, bodies);
       });
-      for (const event of events) for (const listener of listeners) listener(event);
-      return events;
     },
     read: async (runId, { after, limit }) => {
       const rows = await db.all(
@@ -59,10 +53,6 @@ export function createJournal({ db, runtime }: JournalDeps): Journal {
         [runId, after, limit],
       );
       return rows.map(parseEvent);
-    },
-    listen: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
     },
   };
 }
