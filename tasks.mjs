@@ -66,7 +66,7 @@ const withoutAjv = {
 };
 
 /** What the bin imports lazily from the modules beside it, by their names there. */
-const LAZY = { 'cli/cli': 'cli', 'open-app': 'open-app', 'mcp/handler': 'handler', runtime: 'runtime' };
+const LAZY = { 'cli/cli': 'cli', 'open-app': 'open-app', 'mcp/handler': 'handler' };
 const lazyModules = {
   name: 'lazy-modules',
   setup(build) {

@@ -183,7 +183,7 @@ function createContext(options: CreateAppOptions, closing: Closing): App {
     runtime,
     version,
     database,
-    memory: async (access) => (await import('./memory/memory.ts')).createMemory({ db: await database(access), runtime }),
+    memory: async (access) => (await import('./memory/memory.ts')).createMemory({ open: () => database(access), runtime }),
     swarms: async (access) => (await import('./run/swarms.ts')).createSwarms({ db: await database(access), runtime }),
     ...skills(options),
     ...runs(options, database, closing),

@@ -81,7 +81,8 @@ export interface Memory {
 }
 
 export interface MemoryDeps {
-  readonly db: Database;
+  /** Opens the project's database, once a call has been found valid. */
+  readonly open: () => Promise<Database>;
   readonly runtime: Runtime;
 }
 
@@ -110,11 +111,12 @@ async function purge(queries: Queries, now: number, name: readonly [string, stri
   await queries.run(`DELETE FROM chg WHERE seq <= (SELECT max(seq) FROM chg) - ${CHANGES_KEPT}`);
 }
 
-async function store({ db, runtime }: MemoryDeps, input: StoreInput): Promise<StoreResult> {
+async function store({ open, runtime }: MemoryDeps, input: StoreInput): Promise<StoreResult> {
   const name = checkEntryName(input);
   const { format, text, words, bytes } = encodeValue(input.value);
   const tags = JSON.stringify(checkTags(input.tags ?? []));
   const ttlMs = input.ttlSeconds === undefined ? undefined : checkTtl(input.ttlSeconds);
+  const db = await open();
   return db.write(async (queries) => {
     const now = runtime.now(); // under the lock: the time to live starts when the entry is there
     const expiresAt = ttlMs === undefined ? null : now + ttlMs;
@@ -136,15 +138,17 @@ async function insert(queries: Queries, params: readonly SqlValue[]): Promise<nu
   return numberOf(row ?? {}, 'id');
 }
 
-async function get({ db, runtime }: MemoryDeps, name: EntryName): Promise<MemoryEntry | undefined> {
+async function get({ open, runtime }: MemoryDeps, name: EntryName): Promise<MemoryEntry | undefined> {
+  const checked = checkEntryName(name);
+  const db = await open();
   const row = await db.get(`SELECT ${ENTRY_COLUMNS} FROM memory_entry WHERE namespace = ? AND key = ? AND ${VISIBLE}`, [
-    ...checkEntryName(name),
+    ...checked,
     runtime.now(),
   ]);
   return row === undefined ? undefined : toEntry(row);
 }
 
-async function list({ db, runtime }: MemoryDeps, input: ListInput): Promise<ListAnswer> {
+async function list({ open, runtime }: MemoryDeps, input: ListInput): Promise<ListAnswer> {
   const { namespace, prefix = '', limit = 50, offset = 0 } = input;
   if (namespace !== undefined) checkName('namespace', namespace);
   checkText('prefix', prefix);
@@ -152,6 +156,7 @@ async function list({ db, runtime }: MemoryDeps, input: ListInput): Promise<List
   checkRange('offset', offset, 0, Number.MAX_SAFE_INTEGER);
   const where = `${VISIBLE} AND instr(key, ?) = 1${namespace === undefined ? '' : ' AND namespace = ?'}`;
   const params = [runtime.now(), prefix, ...(namespace === undefined ? [] : [namespace])];
+  const db = await open();
   const count = await db.get(`SELECT count(*) AS total FROM memory_entry WHERE ${where}`, params);
   const rows = await db.all(
     `SELECT ${LISTED_COLUMNS} FROM memory_entry WHERE ${where} ORDER BY namespace, key LIMIT ? OFFSET ?`,
@@ -160,15 +165,17 @@ async function list({ db, runtime }: MemoryDeps, input: ListInput): Promise<List
   return { entries: rows.map(toListedEntry), total: numberOf(count ?? {}, 'total') };
 }
 
-async function remove({ db, runtime }: MemoryDeps, name: EntryName): Promise<boolean> {
+async function remove({ open, runtime }: MemoryDeps, name: EntryName): Promise<boolean> {
   const checked = checkEntryName(name);
+  const db = await open();
   return db.write(async (queries) => {
     await purge(queries, runtime.now(), checked);
     return (await queries.run('DELETE FROM memory_entry WHERE namespace = ? AND key = ?', checked)).changes > 0;
   });
 }
 
-async function namespaces({ db, runtime }: MemoryDeps): Promise<readonly NamespaceSummary[]> {
+async function namespaces({ open, runtime }: MemoryDeps): Promise<readonly NamespaceSummary[]> {
+  const db = await open();
   const rows = await db.all(
     `SELECT namespace, count(*) AS entries, sum(octet_length(value)) AS bytes, max(updated_at) AS updated_at
     FROM memory_entry WHERE ${VISIBLE} GROUP BY namespace ORDER BY namespace`,
@@ -182,14 +189,14 @@ async function namespaces({ db, runtime }: MemoryDeps): Promise<readonly Namespa
   }));
 }
 
-/** The memory of the project whose database is `db`. */
+/** The memory of the project whose database `open` opens. */
 export function createMemory(deps: MemoryDeps): Memory {
   return {
     store: (input) => store(deps, input),
     get: (name) => get(deps, name),
     list: (input = {}) => list(deps, input),
     delete: (name) => remove(deps, name),
-    search: async (input) => searchEntries(deps.db, input, deps.runtime.now()),
+    search: (input) => searchEntries(deps.open, input, deps.runtime.now()),
     namespaces: () => namespaces(deps),
   };
 }

@@ -113,8 +113,8 @@ async function bySubstring(db: Database, text: string, { where, params, limit, o
   return { results, total: numberOf(count ?? {}, 'total'), matchedBy: 'substring' };
 }
 
-/** Finds the entries visible at `now` (ms). Errors: `InvalidInputError` naming the parameter. */
-export async function searchEntries(db: Database, input: SearchInput, now: number): Promise<SearchAnswer> {
+/** Finds the entries visible at `now` (ms). Errors: `InvalidInputError` naming the parameter, before the database is opened. */
+export async function searchEntries(open: () => Promise<Database>, input: SearchInput, now: number): Promise<SearchAnswer> {
   const { query, namespace, limit = 10, offset = 0 } = input;
   const { text, match, foreign } = parseQuery(query);
   checkRange('limit', limit, 1, 100);
@@ -126,6 +126,7 @@ export async function searchEntries(db: Database, input: SearchInput, now: numbe
     limit,
     offset,
   };
+  const db = await open();
   if (match === undefined) return bySubstring(db, text, scope);
   const answer = await byWords(db, match, scope);
   return answer.total === 0 && foreign ? bySubstring(db, text, scope) : answer;

@@ -18,7 +18,7 @@ beforeEach(async () => {
   const runtime = testRuntime({ now: () => clock });
   db = await openDatabase(join(await scratch.folder(), 'skillflow.db'), { runtime });
   scratch.onCleanUp(() => db.close());
-  memory = createMemory({ db, runtime });
+  memory = createMemory({ open: async () => db, runtime });
 });
 
 describe('a value comes back exactly', () => {

@@ -15,7 +15,7 @@ beforeEach(async () => {
   const runtime = testRuntime({ now: () => (clock += 1) });
   const db = await openDatabase(join(await scratch.folder(), 'skillflow.db'), { runtime });
   scratch.onCleanUp(() => db.close());
-  memory = createMemory({ db, runtime });
+  memory = createMemory({ open: async () => db, runtime });
 });
 
 const keys = async (query: string, namespace?: string): Promise<readonly string[]> =>

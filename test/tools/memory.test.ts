@@ -28,6 +28,15 @@ const entries = async (): Promise<unknown> => {
   return db.all('SELECT namespace, key, value, format, tags, expires_at FROM memory_entry ORDER BY id');
 };
 
+test.each([
+  ['memory_store', { key: '', value: 'x' }],
+  ['memory_store', { key: 'k', value: 'x', ttl: -1 }],
+  ['memory_delete', { key: 'a\0b' }],
+])('%s %j is refused before there is a database', async (tool, input) => {
+  expect(await app.call(tool, input)).toMatchObject({ ok: false, error: { code: 'invalid_input' } });
+  expect(await readdir(app.dir)).toEqual([]);
+});
+
 describe('memory_store and memory_get', () => {
   test('what is stored is a row that another process reads, and the reverse', async () => {
     const stored = await output('memory_store', { key: 'city', value: 'Łódź', tags: ['place'] });
