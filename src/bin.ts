@@ -108,7 +108,8 @@ async function cli(argv: readonly string[]): Promise<void> {
     env: process.env,
     stdoutTty: process.stdout.isTTY,
     stderrTty: process.stderr.isTTY,
-    columns: process.stdout.columns ?? 10_000, // what is piped is not cut
+    columns: process.stdout.columns ?? 10_000,
+    stderrColumns: process.stderr.columns ?? 80,
     ticks: () => performance.now(),
     signal,
   });

@@ -45,7 +45,10 @@ export interface CliDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdoutTty: boolean;
   readonly stderrTty: boolean;
+  /** Of the terminal that stdout goes to; very many where it is none, so that what is piped is not cut. */
   readonly columns: number;
+  /** Of the terminal that stderr goes to. */
+  readonly stderrColumns: number;
   /** Monotonic milliseconds. */
   readonly ticks: () => number;
   /** Aborts when the user interrupts. */
@@ -90,9 +93,9 @@ async function withApp(session: Session, work: (app: CliApp) => Promise<number>)
 }
 
 async function callTool(session: Session, app: CliApp, tool: string, input: unknown): Promise<CallResult> {
-  const { complain, stderrTty, ticks, columns, signal } = session;
+  const { complain, stderrTty, ticks, stderrColumns, signal } = session;
   if (!stderrTty) return app.call(tool, input, { surface: 'cli', signal });
-  const line = createProgressLine({ write: complain, ticks, width: columns });
+  const line = createProgressLine({ write: complain, ticks, width: stderrColumns });
   try {
     return await app.call(tool, input, { surface: 'cli', signal, onProgress: (done, what) => line.update(done, what) });
   } finally {

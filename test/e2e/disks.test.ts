@@ -53,13 +53,14 @@ function asNobody(
   args: readonly string[],
   cwd: string,
 ): { readonly code: number | null; readonly body: unknown; readonly stderr: string } {
+  // `stdout` is missing where the program could not be started: Node itself may lie where others cannot look.
   const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, '--json', ...args], {
     cwd,
     env: plainEnvironment(cwd),
     encoding: 'utf8',
     ...(isRoot ? { uid: NOBODY, gid: NOBODY } : {}),
   });
-  return { code: status, body: stdout === '' ? null : JSON.parse(stdout), stderr };
+  return { code: status, body: (stdout ?? '') === '' ? null : JSON.parse(stdout), stderr };
 }
 
 /** All files below a folder with their contents. */
