@@ -11,6 +11,11 @@ const LONG_RUN = /[A-Za-z0-9+/_=-]{20,}/gu;
 const QUOTED_CREDENTIAL =
   /(?:passw(?:or)?d|passwd|passphrase|pwd|pass|secret|token|api_?key|credential|auth)[\w.-]{0,30}["'\]]{0,3}\s{0,5}(?::\s*\w+\s*=|=>|:=|={1,3}|:|,|\()\s{0,5}[bur]{0,2}(["'`])((?:\\.|(?!\1).){1,200})\1/giu;
 
+const QUOTED = /(["'`])((?:\\.|(?!\1).){8,400})\1/gu;
+/** What a password looks like inside a command or a call, where no name says that it is one. */
+const WORD = /[A-Za-z0-9_+=!@#%^&*-]{8,}/gu;
+const isMixed = (word: string): boolean => /\d/u.test(word) && /[a-z]/u.test(word) && /[A-Z]/u.test(word);
+
 /** Words of code are longer than 20 characters too: only runs that mix alphabets as random texts do are hidden. */
 function isRandomRun(run: string): boolean {
   if (/^[0-9a-f]+$/iu.test(run)) return run.length >= 24 && entropy(run) >= 2.8;
@@ -21,7 +26,8 @@ function isRandomRun(run: string): boolean {
 
 /**
  * A text without its secrets, for evidence lines and reports: whatever any rule takes for a credential, values in
- * quotes after a name of credentials, and long random runs become their first characters and their length. Hides too
+ * quotes after a name of credentials, words in quotes that mix digits, small and capital letters, and long random runs
+ * become their first characters and their length. Hides too
  * much rather than too little: placeholders, commit hashes and checksums are hidden as well.
  */
 export function redactSecrets(text: string): string {
@@ -34,6 +40,12 @@ function secretRanges(text: string): { readonly start: number; readonly end: num
     const value = match[2] ?? '';
     const start = match.index + match[0].length - value.length - 1;
     ranges.push({ start, end: start + value.length });
+  }
+  for (const quoted of text.matchAll(QUOTED)) {
+    const start = quoted.index + 1;
+    for (const { 0: word, index } of (quoted[2] ?? '').matchAll(WORD)) {
+      if (isMixed(word)) ranges.push({ start: start + index, end: start + index + word.length });
+    }
   }
   for (const match of text.matchAll(LONG_RUN)) {
     if (isRandomRun(match[0])) ranges.push({ start: match.index, end: match.index + match[0].length });

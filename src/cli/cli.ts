@@ -212,7 +212,7 @@ async function callByName(session: Session, [name, text]: readonly string[]): Pr
     if (names.supported.includes(name) || names.unsupported.includes(name)) {
       const { body, isError } = await app.legacy.call(name, input, { surface: 'cli', signal: session.signal });
       session.print(`${JSON.stringify(body, null, session.globals.json === true ? 0 : 2)}\n`);
-      return isError ? 1 : 0;
+      return isError ? (member(body, 'code') === 'invalid_input' ? 2 : 1) : 0;
     }
     const result = await callTool(session, app, name, input);
     if (!result.ok) return fail(session, result.error);

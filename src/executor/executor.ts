@@ -81,6 +81,7 @@ export function inputError(tool: string, input: unknown, issues: readonly z.core
   const parts = issues.slice(0, 5).map((issue) => {
     const where = issue.path.length === 0 ? 'the input' : issue.path.map(String).join('.');
     const came = valueAt(input, issue.path);
+    if (came === undefined && issue.code === 'invalid_type') return `${where} is missing; expected ${issue.expected}`;
     return `${where}: ${issue.message}${came === undefined ? '' : `, got ${shown(came)}`}`;
   });
   return new InvalidInputError(`${tool}: ${parts.join('; ')}`, {

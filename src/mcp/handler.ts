@@ -5,7 +5,11 @@ import type { McpAnswer, McpHandler } from './serve.ts';
 
 /** What answers calls; the composed app has it. */
 export interface Callables extends AsyncDisposable {
-  readonly tools: readonly { readonly name: string }[];
+  readonly tools: readonly {
+    readonly name: string;
+    readonly annotations: { readonly readOnly: boolean };
+    readonly timeoutMs: number;
+  }[];
   readonly legacy: {
     readonly names: { readonly supported: readonly string[]; readonly unsupported: readonly string[] };
     call(name: string, args: unknown, caller: Caller): Promise<LegacyAnswer>;
@@ -34,18 +38,29 @@ async function answer(app: Callables, name: string, input: unknown, caller: Call
   return app.tools.some((tool) => tool.name === name) ? toAnswer(await app.call(name, input, caller)) : undefined;
 }
 
+/** Whether later calls wait for this one: it writes, and does not take its own time. */
+function holdsUpLater(app: Callables, name: string): boolean {
+  const tool = app.tools.find((one) => one.name === name);
+  return tool === undefined || (!tool.annotations.readOnly && tool.timeoutMs !== 0);
+}
+
 /**
- * Answers MCP tool calls. A name that is a legacy name is answered in the legacy shape, with our own output as
+ * Answers MCP tool calls. Calls that arrive together see each other's writes in the order in which they came. A name that is a legacy name is answered in the legacy shape, with our own output as
  * structured content where the name is ours as well. The project is opened by the first call; where that fails (a
  * settings file that is wrong, say) each call says so, and tries again.
  */
 export function createMcpHandler(open: () => Promise<Callables>): McpHandler {
   let opened: Promise<Callables> | undefined;
+  let writes: Promise<unknown> = Promise.resolve();
   return {
     call: async (name, input, { signal, onProgress }) => {
       try {
         opened ??= open();
-        return await answer(await opened, name, input, { surface: 'mcp', signal, onProgress });
+        const app = await opened;
+        const caller: Caller = { surface: 'mcp', signal, onProgress };
+        const answering = writes.then(() => answer(app, name, input, caller));
+        if (holdsUpLater(app, name)) writes = answering.catch(() => undefined);
+        return await answering;
       } catch (thrown) {
         opened = undefined;
         return toAnswer({ ok: false, error: errorBody(toSkillflowError(thrown)) });

@@ -61,6 +61,13 @@ function reporter(context: ServerContext, onError: (message: string) => void): (
   };
 }
 
+/** A message that is no JSON-RPC makes the validator say at length why. */
+function shorten(message: string): string {
+  return message.startsWith('[')
+    ? 'a message that is no JSON-RPC request, notification or answer was passed over'
+    : message.slice(0, 300);
+}
+
 /**
  * Serves MCP on a pair of streams, for clients of both protocol eras. Resolves when the connection has closed and all
  * that was opened is closed again.
@@ -68,6 +75,7 @@ function reporter(context: ServerContext, onError: (message: string) => void): (
 export async function serve(options: ServeOptions): Promise<void> {
   const { version, tools, openHandler, signal, onError } = options;
   let handler: Promise<McpHandler> | undefined;
+  const underWay = new Set<Promise<unknown>>();
   const call = async (name: string, input: unknown, context: ServerContext): Promise<CallToolResult> => {
     handler ??= openHandler();
     const both = AbortSignal.any([signal, context.mcpReq.signal]);
@@ -83,21 +91,33 @@ export async function serve(options: ServeOptions): Promise<void> {
   const createServer = (): Server => {
     const server = new Server({ name: 'skillflow', version }, { capabilities: { tools: {} }, instructions: INSTRUCTIONS });
     server.setRequestHandler('tools/list', () => ({ tools }));
-    server.setRequestHandler('tools/call', ({ params }, context) => call(params.name, params.arguments, context));
+    server.setRequestHandler('tools/call', ({ params }, context) => {
+      const answering = call(params.name, params.arguments, context);
+      underWay.add(answering);
+      const settled = (): void => void underWay.delete(answering);
+      answering.then(settled, settled);
+      return answering;
+    });
     return server;
   };
 
   const transport = createDrainingTransport(options.input, options.output);
   await new Promise<void>((resolve) => {
-    const handle = serveStdio(createServer, { transport, onerror: (error) => onError(error.message) });
-    const stop = (): void => void handle.close();
-    if (signal.aborted) stop();
-    signal.addEventListener('abort', stop, { once: true });
+    const handle = serveStdio(createServer, { transport, onerror: (error) => onError(shorten(error.message)) });
+    // The signal has cancelled the calls under way: they record that, and are answered, before the connection closes.
+    const stop = async (): Promise<void> => {
+      await Promise.allSettled(underWay);
+      await new Promise((sent) => void setImmediate(sent));
+      await handle.close();
+    };
+    if (signal.aborted) void stop();
+    signal.addEventListener('abort', () => void stop(), { once: true });
     const { onclose } = transport;
     transport.onclose = () => {
       onclose?.();
       resolve();
     };
   });
+  await Promise.allSettled(underWay);
   if (handler !== undefined) await (await handler)[Symbol.asyncDispose]();
 }

@@ -1,5 +1,6 @@
 import type { AskResult, Provider, StepOutput } from '../agent/provider.ts';
 import type { ChangeSet, Selection } from '../changes.ts';
+import { redactSecrets } from '../analysis/secrets-redact.ts';
 import { CancelledError, DeadlineError, InternalError, toSkillflowError } from '../errors.ts';
 import type { SkillflowError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
@@ -198,7 +199,9 @@ function whyStopped(thrown: unknown, request: RunRequest, deadline: AbortSignal)
 
 export function createRunner(deps: RunnerDeps): Runner {
   return {
-    run: async (request) => {
+    run: async (asked) => {
+      // What the user writes is stored and published like all else.
+      const request = { ...asked, task: redactSecrets(asked.task) };
       const { timeoutMs } = request.skill.swarm;
       // Reading the input counts, but is not cut off: without it there would be no run to record the failure in.
       const deadline = new AbortController();

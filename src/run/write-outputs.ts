@@ -1,6 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
+import { redactSecrets } from '../analysis/secrets-redact.ts';
 import type { ChangeSet } from '../changes.ts';
 import type { Skill, SwarmSpec } from '../skill/skill.ts';
 import { writeFileAtomic } from '../store/atomic-file.ts';
@@ -72,6 +73,12 @@ function notesOf({ plan, outcomes }: OutputInput): Parameters<typeof buildReport
   });
 }
 
+/** Names of branches are written by people, and published with the report. */
+function publicChanges(changes: ChangeSet): ChangeSet {
+  const { git } = changes;
+  return git === null || git.branch === null ? changes : { ...changes, git: { ...git, branch: redactSecrets(git.branch) } };
+}
+
 function summarize(report: Report, { files, skipped }: ChangeSet): RunSummary {
   const { outcome, severity, total } = report.counts;
   return {
@@ -111,7 +118,7 @@ export async function writeOutputs(input: OutputInput): Promise<RunSummary> {
       durationMs,
     },
     agents: describeAgents(input),
-    changes,
+    changes: publicChanges(changes),
     findings: settled.findings.map(({ finding, reportedBy }) => ({ ...finding, reportedBy })),
     ballots: settled.ballots,
     decisions: settled.decisions,

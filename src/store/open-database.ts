@@ -1,4 +1,5 @@
 import { realpathSync, statSync, type Stats } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ConflictError, NotFoundError, StorageError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
@@ -47,6 +48,10 @@ async function openReadOnly(path: string, stats: Stats | undefined, runtime: Run
   return createLocalDatabase(await connectReadOnly(path), runtime, true);
 }
 
+async function removeNew(path: string): Promise<void> {
+  for (const suffix of ['', '-wal', '-shm', '-journal']) await rm(`${path}${suffix}`, { force: true });
+}
+
 /** Settings of a connection that writes. `NORMAL` syncs at checkpoints: a crash of the process loses nothing. */
 async function configure(connection: Connection, runtime: Runtime): Promise<void> {
   await retryWhileBusy(runtime, () => connection.exec('PRAGMA journal_mode = WAL'));
@@ -88,6 +93,8 @@ export async function openDatabase(path: string, { runtime, readOnly = false }: 
     return db;
   } catch (error) {
     connection.close();
+    // Half a new database would look like an old one that cannot be brought up to date.
+    if (stats === undefined && error instanceof StorageError) await removeNew(real);
     throw error;
   }
 }

@@ -125,6 +125,15 @@ describe('redaction', () => {
 
   it('hides short values after a name of credentials, and leaves plain code alone', () => {
     expect(redactSecrets('login({ password: "hunter2" })')).not.toContain('hunter2');
+    for (const line of [
+      'subprocess.call("sshpass -p Wm46T8ygpn ssh " + host, shell=True)',
+      "requests.get(u, auth=('admin', 'Wm46T8ygpn'), verify=False)",
+      "eval(`login('admin', 'Wm46T8ygpn', ${req.body.x})`)",
+      "const v0 = compute('Wm46T8ygpn', 0)",
+    ]) {
+      expect(redactSecrets(line)).not.toContain('Wm46T8ygpn');
+    }
+    expect(redactSecrets('exec("ls -la " + parseBase64String(x))')).toBe('exec("ls -la " + parseBase64String(x))');
     expect(redactSecrets('if (pass === "tiger-9") ok()')).not.toContain('tiger-9');
     const code = 'const rows = await pool.query(`SELECT * FROM products ORDER BY ${sort}`);';
     expect(redactSecrets(code)).toBe(code);

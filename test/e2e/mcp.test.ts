@@ -80,6 +80,48 @@ describe('stdio', () => {
     expect(JSON.parse(listed)).toMatchObject({ value: 'v49' });
   });
 
+  test('calls that arrive together see the writes before them', async () => {
+    const fresh = createPlace();
+    const { answers } = await converse(fresh, [
+      callMessage(2, 'memory_store', { key: 'q', value: 'one' }),
+      callMessage(3, 'memory_get', { key: 'q' }),
+      callMessage(4, 'swarm_init', { topology: 'ring' }),
+      callMessage(5, 'swarm_status', {}),
+      callMessage(6, 'memory_usage', { action: 'store', key: 'q', value: 'two' }),
+      callMessage(7, 'memory_usage', { action: 'retrieve', key: 'q' }),
+    ]);
+    expect(answers.find(({ id }) => id === 3)?.result?.structuredContent).toMatchObject({ value: 'one' });
+    expect(textOf(answers.find(({ id }) => id === 5))).toMatchObject({ success: true, topology: 'ring' });
+    expect(textOf(answers.find(({ id }) => id === 7))).toMatchObject({ found: true, value: 'two' });
+    fresh.remove();
+  });
+
+  test('a signal in the middle of a run cancels it, answers, and says nothing else', async () => {
+    const large = createPlace();
+    for (let file = 0; file < 300; file += 1) {
+      const lines = Array.from({ length: 60 }, (_, line) => `export function f${line}(req) { return eval(req.body.x${line}); }`);
+      large.write(`src/m${file}.js`, lines.join('\n'));
+    }
+    const child = startSkillflow(['mcp'], { cwd: large.dir });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      stdout += chunk;
+      if (stdout.includes('notifications/progress')) child.kill('SIGTERM');
+    });
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      stderr += chunk;
+    });
+    const run = callMessage(2, 'skill_run', { skill: 'code-review-swarm', tree: true }, { progressToken: 'p' });
+    child.stdin.write(`${JSON.stringify(INIT)}\n${JSON.stringify(run)}\n`);
+    const code = await new Promise((resolve) => void child.on('close', resolve));
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(parseLines(stdout).find(({ id }) => id === 2)?.result?.structuredContent).toMatchObject({ status: 'cancelled' });
+    const { stdout: runs } = await skillflow(['runs', '--json'], { cwd: large.dir });
+    expect(JSON.parse(runs)).toMatchObject({ runs: [{ status: 'cancelled' }] });
+    large.remove();
+  });
+
   test('drains a run that is still going when stdin closes', async () => {
     const { answers } = await converse(place, [callMessage(2, 'skill_run', { skill: 'code-review-swarm', base: 'HEAD~1' })]);
     expect(answers.find(({ id }) => id === 2)?.result?.structuredContent).toMatchObject({ status: 'completed', files: 1 });

@@ -100,6 +100,7 @@ interface Setup {
   readonly dir: string;
   readonly runs: Runs;
   run(provider: Provider, spec?: Partial<SwarmSpec>, signal?: AbortSignal): Promise<string>;
+  request(provider: Provider, task: string): Promise<string>;
   events(runId: string): Promise<readonly RunEvent[]>;
 }
 
@@ -129,6 +130,15 @@ async function setup(changes: Partial<ChangeSet> = {}): Promise<Setup> {
         signal,
         onProgress: () => undefined,
       }),
+    request: (provider, task) =>
+      runner.run({
+        skill: skill(),
+        task,
+        selection: { tree: true },
+        provider,
+        signal: new AbortController().signal,
+        onProgress: () => undefined,
+      }),
     events: (runId) => journal.read(runId, { after: 0, limit: 1000 }),
   };
 }
@@ -155,6 +165,18 @@ describe('a run', () => {
     for (const output of outputs) expect(existsSync(join(dir, output))).toBe(true);
     const report: unknown = JSON.parse(readFileSync(join(dir, '.skillflow', 'runs', runId, 'report.json'), 'utf8'));
     expect(report).toMatchObject({ schema: 'skillflow.report/1', run: { id: runId } });
+  });
+
+  test('a secret in the task is kept nowhere', async () => {
+    const { dir, db, events, request } = await setup();
+    const token = ['gh', 'p_', 'a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8'].join('');
+    const runId = await request(scripted(reviewing), `review what uses ${token}`);
+    const kept = [
+      JSON.stringify(await events(runId)),
+      JSON.stringify(await db.all('SELECT * FROM run')),
+      readFileSync(join(dir, '.skillflow', 'runs', runId, 'report.json'), 'utf8'),
+    ];
+    for (const text of kept) expect(text).not.toContain(token);
   });
 
   test('what a hub finds while merging is its own; what it passes on stays the finders', async () => {

@@ -204,6 +204,28 @@ function escapesByReplacing(callee: string, pattern: SgNode | undefined): boolea
   return /^\/\(?\[(?:\^|[^\]]*[*+?^$|{}&<>"'`]\\?[*+?^$|{}&<>"'`])/u.test(pattern.text());
 }
 
+/** `(_, i) => `$${i + 1}``: an arrow whose value does not hang on the element that it is given, only on its place. */
+function ignoresElement(fn: SgNode | undefined): boolean {
+  if (fn?.kind() !== 'arrow_function') return false;
+  const body = fn.field('body');
+  if (body === null || body.kind() === 'statement_block') return false;
+  const parameters = fn.field('parameters')?.namedChildren() ?? [];
+  const place = parameters[1]
+    ?.text()
+    .replace(/[:?].*$/su, '')
+    .trim();
+  const used = body.kind() === 'identifier' ? [body] : body.findAll({ rule: { kind: 'identifier' } });
+  return used.every((name) => name.text() === place);
+}
+
+/** What placeholders are made by: `ids.map(() => '?')`, `Array(n).fill('?')`, `'?,'.repeat(n)`. */
+function repeats(callee: string, receiver: SgNode, args: readonly SgNode[], flow: Flow): Origin | null {
+  if (callee.endsWith('.map') && ignoresElement(args[0])) return CONSTANT;
+  if (callee.endsWith('.repeat')) return flow.origin(receiver);
+  const [value] = args;
+  return callee.endsWith('.fill') && value !== undefined ? flow.origin(value) : null;
+}
+
 function call(node: SgNode, flow: Flow): Origin {
   const fn = node.field('function') ?? node.field('constructor');
   if (fn === null) return originOf('unknown', node.text());
@@ -216,6 +238,8 @@ function call(node: SgNode, flow: Flow): Origin {
   const parts = args.map((arg) => flow.origin(arg));
   const receiver = fn.kind() === 'member_expression' ? fn.field('object') : null;
   if (receiver !== null) {
+    const repeated = repeats(callee, receiver, args, flow);
+    if (repeated !== null) return repeated;
     const from = flow.origin(receiver);
     return from.kind === 'unknown' && PLAIN_LIBRARY.test(callee) ? worst(parts) : worst([...parts, from]);
   }
