@@ -80,10 +80,15 @@ function databases({ config, runtime }: CreateAppOptions, closing: Closing): (ac
     if (access === 'write') return real();
     // Looking must not leave anything behind: a reader of a project that has no database yet sees an empty one.
     if (!existsSync(config.databasePath)) return empty();
-    return real().catch((error: unknown) => {
-      if (!(error instanceof StorageError)) throw error;
-      return unchanged(); // a place that cannot be written to can still be read
-    });
+    try {
+      return await real().catch((error: unknown) => {
+        if (!(error instanceof StorageError)) throw error;
+        return unchanged(); // a place that cannot be written to can still be read
+      });
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error;
+      return empty(); // the file holds no database yet
+    }
   };
 }
 

@@ -1,5 +1,4 @@
 import { realpathSync, statSync, type Stats } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ConflictError, NotFoundError, StorageError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
@@ -39,6 +38,7 @@ function notFound(path: string): NotFoundError {
 async function openReadOnly(path: string, stats: Stats | undefined, runtime: Runtime): Promise<Database> {
   if (stats === undefined || stats.size === 0) throw notFound(path);
   const { version } = await inspectFile(path);
+  if (version === 0) throw notFound(path); // begun, when the disk was full, and never made
   if (version < SCHEMA_VERSION) {
     throw new ConflictError(`${path} has schema version ${version}, older than ${SCHEMA_VERSION}, and is to be read only`, {
       hint: 'Open it once writable (any command that stores something), which brings it up to date.',
@@ -46,10 +46,6 @@ async function openReadOnly(path: string, stats: Stats | undefined, runtime: Run
     });
   }
   return createLocalDatabase(await connectReadOnly(path), runtime, true);
-}
-
-async function removeNew(path: string): Promise<void> {
-  for (const suffix of ['', '-wal', '-shm', '-journal']) await rm(`${path}${suffix}`, { force: true });
 }
 
 /** Settings of a connection that writes. `NORMAL` syncs at checkpoints: a crash of the process loses nothing. */
@@ -93,8 +89,6 @@ export async function openDatabase(path: string, { runtime, readOnly = false }: 
     return db;
   } catch (error) {
     connection.close();
-    // Half a new database would look like an old one that cannot be brought up to date.
-    if (stats === undefined && error instanceof StorageError) await removeNew(real);
     throw error;
   }
 }

@@ -209,12 +209,12 @@ describe('read-only', () => {
     await expect(open(join(folder, 'none', 'x.db'), true)).rejects.toThrow(NotFoundError);
   });
 
-  test('an older schema is refused with what to do, and not migrated', async () => {
+  test('a file without a schema is no database yet, and is not migrated', async () => {
     const db = await open();
     await migrateTo(db, 0);
     await db.close();
-    expect(await refusal(true)).toBe('conflict');
-    await expect(open(path, true)).rejects.toThrow(/schema version 0, older than/);
+    expect(await refusal(true)).toBe('not_found');
+    await expect(open(path, true)).rejects.toThrow(/there is no database/);
   });
 
   test('sees what others commit', async () => {
