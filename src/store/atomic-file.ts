@@ -34,7 +34,7 @@ async function createTemporary(path: string): Promise<{ readonly path: string; r
 }
 
 /** Makes the rename survive a power cut. Not every system can sync a folder; the file itself is synced already. */
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r').catch(() => undefined);
   await folder?.sync().catch(() => undefined);
   await folder?.close();

@@ -1,13 +1,15 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import { StorageError } from '../errors.ts';
+import { statSync } from 'node:fs';
+import { ConflictError, DatabaseDamagedError, ForbiddenError, StorageError } from '../errors.ts';
 import { connect, type Connection } from './connection.ts';
+import { fileHead } from './file-head.ts';
 import { checkIdentity, IDENTITY_SQL, type Identity } from './migration.ts';
 import { numberOf, textOf } from './row.ts';
 import { damaged } from './sqlite-failure.ts';
-import { codeOf, storageError } from './storage-error.ts';
+import { baseCode, codeOf, storageError } from './storage-error.ts';
 
 const HEADER_BYTES = 100;
 const MAGIC = 'SQLite format 3\0';
+const MIN_PAGE_BYTES = 512;
 /**
  * Largest file whose pages are all checked at every open. The check reads the whole file, about 10 ms a megabyte, and
  * opening must stay cheap; damage in a larger file shows itself as `DatabaseDamagedError` at the query that meets it,
@@ -28,30 +30,61 @@ function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** The start of a file; shorter than asked for when the file is. */
-function head(path: string, bytes: number): Buffer {
-  try {
-    const file = openSync(path, 'r');
-    try {
-      const buffer = Buffer.alloc(bytes);
-      return buffer.subarray(0, readSync(file, buffer, 0, bytes, 0));
-    } finally {
-      closeSync(file);
-    }
-  } catch (error) {
-    throw storageError(error, 'open the database', path);
-  }
+/** The part of an encrypted database's header that is not encrypted: page size, file formats, payload fractions. */
+function looksEncrypted(header: Buffer): boolean {
+  const pageSize = pageSizeOf(header);
+  const formats = [header[18], header[19]].every((format) => format === 1 || format === 2);
+  const fractions = header[21] === 64 && header[22] === 32 && header[23] === 32;
+  return pageSize >= MIN_PAGE_BYTES && (pageSize & (pageSize - 1)) === 0 && formats && fractions;
+}
+
+function pageSizeOf(header: Buffer): number {
+  return header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16);
+}
+
+/**
+ * What the start of a file says it is, without a key and without SQLite.
+ * @returns `other` for what is neither, and for a file that is shorter than a header or absent
+ * Errors: `StorageError`.
+ */
+export function fileKind(path: string): 'plain' | 'encrypted' | 'other' {
+  if (size(path) < HEADER_BYTES) return 'other';
+  const header = fileHead(path, HEADER_BYTES);
+  if (header.toString('latin1', 0, 16) === MAGIC) return 'plain';
+  return header.length === HEADER_BYTES && looksEncrypted(header) ? 'encrypted' : 'other';
+}
+
+function keyRefused(path: string, problem: string, cause?: unknown): ForbiddenError {
+  return new ForbiddenError(`the database ${path} is encrypted${problem}`, {
+    cause,
+    hint: 'Set SKILLFLOW_DB_KEY to the key it was made with; the file was left as it is.',
+    details: { path },
+  });
+}
+
+function notEncrypted(path: string): ConflictError {
+  return new ConflictError(`the database ${path} is not encrypted, and a database key is set`, {
+    hint: `Unset SKILLFLOW_DB_KEY to use it as it is. To encrypt it, move it aside, then restore it with the key set: that fills a new, encrypted one.`,
+    details: { path },
+  });
 }
 
 /**
  * Checks the file's header without SQLite, which takes files of less than a page for empty ones (source of the
  * offsets: sqlite.org/fileformat2.html#the_database_header).
  */
-function checkHeader(path: string): void {
-  const header = head(path, HEADER_BYTES);
+function checkHeader(path: string, key: string | undefined): void {
+  const header = fileHead(path, HEADER_BYTES);
   if (header.length < HEADER_BYTES) throw damaged(path, `it has ${header.length} bytes, less than the header of a database`);
-  if (header.toString('latin1', 0, 16) !== MAGIC) throw damaged(path, 'it does not start as an SQLite database does');
-  const pageSize = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16);
+  const pageSize = pageSizeOf(header);
+  if (header.toString('latin1', 0, 16) !== MAGIC) {
+    if (!looksEncrypted(header)) throw damaged(path, 'it does not start as an SQLite database does');
+    if (key === undefined) throw keyRefused(path, ', and no key is set');
+    const bytes = size(path); // SQLite checks the rest once it has decrypted the first page
+    if (bytes < pageSize) throw damaged(path, `it was cut off: it has ${bytes} bytes, less than a page`);
+    return;
+  }
+  if (key !== undefined) throw notEncrypted(path);
   const sizeIsValid = header.readUInt32BE(24) === header.readUInt32BE(92);
   const expected = pageSize * header.readUInt32BE(28);
   // With a log the file may still be shorter than its header says. The log is looked at after the header was read and
@@ -74,8 +107,8 @@ function readIdentity(connection: Connection): Identity {
  * A lasting connection that does not write to the file. In a folder that cannot be written to, SQLite cannot make the
  * side files it needs; with an empty log the file alone is whole, and is read without them.
  */
-export async function connectReadOnly(path: string): Promise<Connection> {
-  const connection = await connect(path, 'read');
+export async function connectReadOnly(path: string, key?: string): Promise<Connection> {
+  const connection = await connect(path, 'read', key);
   try {
     connection.get(IDENTITY_SQL);
     return connection;
@@ -83,7 +116,7 @@ export async function connectReadOnly(path: string): Promise<Connection> {
     connection.close();
     if (!(error instanceof StorageError) || size(`${path}-wal`) > 0) throw error;
   }
-  return connect(path, 'frozen');
+  return connect(path, 'frozen', key);
 }
 
 function examine(connection: Connection): Identity {
@@ -101,21 +134,42 @@ function examine(connection: Connection): Identity {
   }
 }
 
+/** A wrong key and a garbled first page look alike: neither can be told from the other. */
+async function examineWith(path: string, key: string | undefined, open: Promise<Connection>): Promise<Identity> {
+  try {
+    return examine(await open);
+  } catch (error) {
+    if (key === undefined || !(error instanceof DatabaseDamagedError) || !isNotDatabase(error.cause)) throw error;
+    throw keyRefused(path, ' with another key (or its first page is damaged)', error);
+  }
+}
+
+function isNotDatabase(thrown: unknown): boolean {
+  return baseCode(codeOf(thrown)) === 'SQLITE_NOTADB';
+}
+
+/**
+ * Whether nobody has a database open: without a `-shm` file and with an empty log it can be read without locks, and no
+ * side files stay behind.
+ */
+export function isAtRest(path: string): boolean {
+  return !exists(`${path}-shm`) && size(`${path}-wal`) === 0;
+}
+
 /**
  * Looks at an existing, non-empty file before it is opened for use, without changing a byte of it.
- * Errors: `DatabaseDamagedError`, `ConflictError` for another program's database, `SchemaTooNewError`, `StorageError`.
+ * Errors: `DatabaseDamagedError`, `ConflictError` for another program's database and for a plain one when there is a key,
+ * `ForbiddenError` for an encrypted one without its key, `SchemaTooNewError`, `StorageError`.
  * @returns what the file says of itself
  */
-export async function inspectFile(path: string): Promise<Identity> {
-  checkHeader(path);
-  // Without a -shm file nobody has the database open: it can be read without locks, and no side files stay behind.
-  const nobodyElse = (): boolean => !exists(`${path}-shm`) && size(`${path}-wal`) === 0;
-  if (nobodyElse()) {
+export async function inspectFile(path: string, key?: string): Promise<Identity> {
+  checkHeader(path, key);
+  if (isAtRest(path)) {
     try {
-      return examine(await connect(path, 'frozen'));
+      return await examineWith(path, key, connect(path, 'frozen', key));
     } catch (error) {
-      if (nobodyElse()) throw error; // else somebody came in between and changed the file under our eyes: look again
+      if (isAtRest(path)) throw error; // else somebody came in between and changed the file under our eyes: look again
     }
   }
-  return examine(await connectReadOnly(path));
+  return examineWith(path, key, connectReadOnly(path, key));
 }

@@ -4,7 +4,7 @@ import type { Runtime } from '../runtime.ts';
 import type { Connection } from './connection.ts';
 import type { Database, Queries } from './database.ts';
 import { createLock } from './lock.ts';
-import { numberOf, textOf } from './row.ts';
+import { textOf } from './row.ts';
 
 /** Milliseconds that a call keeps trying while others hold the lock. */
 const PATIENCE_MS = 10_000;
@@ -12,7 +12,7 @@ const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 100;
 
 /** Statements that only read; the rest gets a transaction of its own. */
-const READS =
+export const READS =
   /^\s*(?:select|values|explain|pragma(?![\s\S]*=)|with(?![\s\S]*\b(?:insert\s|replace\s+into|update\s|delete\s+from)))\b/i;
 
 /**
@@ -38,15 +38,28 @@ export async function retryWhileBusy<T>(
   }
 }
 
-/** Fails when the file at the path is no longer the opened one: writes to a deleted file would vanish silently. */
-function watchFile(path: string): () => void {
+/** Milliseconds for which a look at the file counts for the calls that follow at once. */
+const LOOK_COUNTS_MS = 10;
+
+/**
+ * Fails when the file at the path is no longer the opened one: writes to a deleted file would vanish silently. Calls
+ * that follow each other without anything else having run in this process (a loop of writes) look every 10 ms only.
+ */
+function watchFile(path: string, runtime: Runtime): () => void {
   const opened = statSync(path, { bigint: true });
+  let lookedAt = -Infinity;
   return () => {
+    if (runtime.ticks() - lookedAt < LOOK_COUNTS_MS) return;
     const now = statSync(path, { bigint: true, throwIfNoEntry: false });
-    if (now?.ino === opened.ino && now.dev === opened.dev) return;
-    throw new StorageError(`the database ${path} was ${now === undefined ? 'deleted' : 'replaced'} while it was open`, {
-      hint: 'Restart Skillflow; it will use the file that is there now, or create one.',
-      details: { path },
+    if (now?.ino !== opened.ino || now.dev !== opened.dev) {
+      throw new StorageError(`the database ${path} was ${now === undefined ? 'deleted' : 'replaced'} while it was open`, {
+        hint: 'Restart Skillflow; it will use the file that is there now, or create one.',
+        details: { path },
+      });
+    }
+    lookedAt = runtime.ticks();
+    process.nextTick(() => {
+      lookedAt = -Infinity; // timers and messages come after this, promises before
     });
   };
 }
@@ -115,9 +128,9 @@ function standalone(read: <T>(work: (connection: Connection) => T) => Promise<T>
 export function createLocalDatabase(connection: Connection, runtime: Runtime, readOnly: boolean): Database {
   const { path } = connection;
   const lock = createLock(runtime, PATIENCE_MS);
-  const checkFile = readOnly || path === ':memory:' ? undefined : watchFile(path);
+  const checkFile = readOnly || path === ':memory:' ? undefined : watchFile(path, runtime);
   let closed = false;
-  let wrote = false;
+  let commits = 0;
 
   const open = (): Connection => {
     if (closed) throw new InternalError(`the database ${path} is closed`);
@@ -132,6 +145,15 @@ export function createLocalDatabase(connection: Connection, runtime: Runtime, re
       release = await lock.acquire();
     };
     try {
+      return { value: attempt(), release };
+    } catch (error) {
+      if (!(error instanceof BusyError)) {
+        release();
+        throw error;
+      }
+    }
+    try {
+      await giveWay(FIRST_PAUSE_MS);
       return { value: await retryWhileBusy(runtime, attempt, giveWay), release };
     } catch (error) {
       release();
@@ -157,11 +179,11 @@ export function createLocalDatabase(connection: Connection, runtime: Runtime, re
       checkFile?.();
       connection.exec('BEGIN IMMEDIATE');
     });
-    wrote = true;
     const current = transaction(connection);
     try {
       const result = await body(current.queries);
       current.commit();
+      commits += 1;
       return result;
     } catch (error) {
       current.rollback();
@@ -176,18 +198,22 @@ export function createLocalDatabase(connection: Connection, runtime: Runtime, re
     try {
       if (closed) return;
       closed = true;
-      if (wrote) checkpoint(connection, runtime);
+      if (commits > 0) checkpoint(connection, runtime);
       connection.close();
     } finally {
       release();
     }
   };
   return {
+    kind: path === ':memory:' ? 'memory' : 'file',
     path,
     readOnly,
     ...standalone(read, write),
     write,
-    dataVersion: () => read((c) => numberOf(c.get('PRAGMA data_version') ?? {}, 'data_version')),
+    get commits() {
+      return commits;
+    },
+    dataVersion: () => read((c) => c.dataVersion()),
     integrity: () =>
       read((c) =>
         c

@@ -2,6 +2,7 @@ import { ConflictError, InvalidInputError, SchemaTooNewError } from '../errors.t
 import type { Database, Queries } from './database.ts';
 import { MIGRATIONS } from './migrations/index.ts';
 import { numberOf } from './row.ts';
+import { markServer, readServerMark } from './server-marker.ts';
 
 /** Marks a file as Skillflow's: "SKFL" in ASCII (source: sqlite.org/pragma.html#pragma_application_id). */
 const APPLICATION_ID = 0x53_4b_46_4c;
@@ -42,7 +43,14 @@ export function checkIdentity(path: string, identity: Identity): void {
   }
 }
 
-async function readIdentity(queries: Queries): Promise<Identity> {
+const isOnServer = ({ kind }: Pick<Database, 'kind'>): boolean => kind === 'remote' || kind === 'replica';
+
+/** What a database says of itself: a file in its header, a server, which refuses the pragma, by a table. */
+export async function readIdentity(db: Pick<Database, 'kind'>, queries: Queries): Promise<Identity> {
+  if (isOnServer(db)) {
+    const { marked, version, objects } = await readServerMark(queries);
+    return { applicationId: marked ? APPLICATION_ID : 0, version, objects };
+  }
   const row = (await queries.get(IDENTITY_SQL)) ?? {};
   return {
     applicationId: numberOf(row, 'applicationId'),
@@ -51,10 +59,19 @@ async function readIdentity(queries: Queries): Promise<Identity> {
   };
 }
 
+async function mark(db: Database, queries: Queries, version: number): Promise<void> {
+  if (isOnServer(db)) {
+    await markServer(queries, version);
+    return;
+  }
+  await queries.run(`PRAGMA application_id = ${APPLICATION_ID}`);
+  await queries.run(`PRAGMA user_version = ${version}`);
+}
+
 /** One migration towards `target` in one transaction, if one is still needed when the lock is ours. */
 async function step(db: Database, target: number): Promise<boolean> {
   return db.write(async (queries) => {
-    const identity = await readIdentity(queries); // again under the lock: another process may have been faster
+    const identity = await readIdentity(db, queries); // again under the lock: another process may have been faster
     checkIdentity(db.path, identity);
     const { version } = identity;
     if (version === target) return false;
@@ -62,8 +79,8 @@ async function step(db: Database, target: number): Promise<boolean> {
     const migration = MIGRATIONS[up ? version : version - 1];
     if (migration === undefined) return false;
     for (const sql of up ? migration.up : migration.down) await queries.run(sql);
-    await queries.run(`PRAGMA application_id = ${APPLICATION_ID}`);
-    await queries.run(`PRAGMA user_version = ${up ? version + 1 : version - 1}`);
+    if (up) await migration.finish?.(queries);
+    await mark(db, queries, up ? version + 1 : version - 1);
     return true;
   });
 }
@@ -78,7 +95,7 @@ export async function migrateTo(db: Database, version: number = SCHEMA_VERSION):
   if (!Number.isInteger(version) || version < 0 || version > SCHEMA_VERSION) {
     throw new InvalidInputError(`there is no schema version ${version}; expected 0 to ${SCHEMA_VERSION}`);
   }
-  const identity = await readIdentity(db);
+  const identity = await readIdentity(db, db);
   if (identity.version === version && identity.applicationId === APPLICATION_ID) return;
   while (await step(db, version));
 }

@@ -8,12 +8,15 @@ import { makeFolder } from './folder.ts';
 import { connectReadOnly, inspectFile } from './inspect-file.ts';
 import { createLocalDatabase, retryWhileBusy } from './local-database.ts';
 import { migrateTo, SCHEMA_VERSION } from './migration.ts';
+import { damaged } from './sqlite-failure.ts';
 import { storageError } from './storage-error.ts';
 
 export interface OpenDatabaseOptions {
   readonly runtime: Runtime;
   /** Only read an existing file; default `false`. */
   readonly readOnly?: boolean;
+  /** Encrypts a new database, and opens one that was made with it; at least 16 bytes. Default: not encrypted. */
+  readonly key?: string | undefined;
 }
 
 function look(path: string): Stats | undefined {
@@ -35,9 +38,9 @@ function notFound(path: string): NotFoundError {
   });
 }
 
-async function openReadOnly(path: string, stats: Stats | undefined, runtime: Runtime): Promise<Database> {
+async function openReadOnly(path: string, stats: Stats | undefined, { runtime, key }: OpenDatabaseOptions): Promise<Database> {
   if (stats === undefined || stats.size === 0) throw notFound(path);
-  const { version } = await inspectFile(path);
+  const { version } = await inspectFile(path, key);
   if (version === 0) throw notFound(path); // begun, when the disk was full, and never made
   if (version < SCHEMA_VERSION) {
     throw new ConflictError(`${path} has schema version ${version}, older than ${SCHEMA_VERSION}, and is to be read only`, {
@@ -45,7 +48,24 @@ async function openReadOnly(path: string, stats: Stats | undefined, runtime: Run
       details: { path, version, expected: SCHEMA_VERSION },
     });
   }
-  return createLocalDatabase(await connectReadOnly(path), runtime, true);
+  return createLocalDatabase(await connectReadOnly(path, key), runtime, true);
+}
+
+/** Bytes of a page of a new database. Small writes touch a dozen pages, each of which goes to the log and to the disk. */
+const PAGE_BYTES = 2048;
+/** Pages in the log before they are moved into the file: each move waits for the disk, so far more than the default, 16 MB in all. */
+const CHECKPOINT_PAGES = 8000;
+/** KiB of pages kept in RAM; the default of 2,000 is too little for the scattered pages of the index over hashes. */
+const CACHE_KIB = 4000;
+
+/**
+ * Throws `DatabaseDamagedError` for an empty file beside a log that is not: SQLite would take it for a new database and
+ * throw the log away, with all that was committed to it.
+ */
+function checkNotEmptied(path: string, stats: Stats | undefined): void {
+  if (stats?.size !== 0) return;
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  if (log > 0) throw damaged(path, `it is empty, and its log beside it has ${log} bytes`);
 }
 
 /** Settings of a connection that writes. `NORMAL` syncs at checkpoints: a crash of the process loses nothing. */
@@ -59,6 +79,8 @@ async function configure(connection: Connection, runtime: Runtime): Promise<void
     );
   }
   connection.exec('PRAGMA synchronous = NORMAL');
+  connection.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+  connection.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
   connection.exec('PRAGMA foreign_keys = ON');
   connection.exec('PRAGMA recursive_triggers = ON'); // else REPLACE deletes rows behind the triggers' back
 }
@@ -68,21 +90,26 @@ async function configure(connection: Connection, runtime: Runtime): Promise<void
  * if they are absent; an empty file counts as a new one.
  *
  * Errors, each leaving an existing file as it was: `DatabaseDamagedError`, `ConflictError` (another program's database;
- * with `readOnly` also an older schema), `SchemaTooNewError`, `StorageError` (the disk refuses), `BusyError` (locked for
- * 10 s), `NotFoundError` (`readOnly` and absent or empty), `UnavailableError` (no driver for this platform).
+ * a plain one when a key is given; with `readOnly` also an older schema), `ForbiddenError` (encrypted, and the key is
+ * missing or wrong), `InvalidInputError` (a short key), `SchemaTooNewError`, `StorageError` (the disk refuses),
+ * `BusyError` (locked for 10 s), `NotFoundError` (`readOnly` and absent or empty), `UnavailableError` (no driver for this
+ * platform).
  */
-export async function openDatabase(path: string, { runtime, readOnly = false }: OpenDatabaseOptions): Promise<Database> {
+export async function openDatabase(path: string, options: OpenDatabaseOptions): Promise<Database> {
+  const { runtime, readOnly = false, key } = options;
   const wanted = resolve(path);
   const stats = look(wanted);
   const real = stats === undefined ? wanted : realpathSync(wanted); // side files lie beside the file, not beside a link
-  if (readOnly) return openReadOnly(real, stats, runtime);
+  checkNotEmptied(real, stats);
+  if (readOnly) return openReadOnly(real, stats, options);
   if (stats === undefined) {
     await makeFolder(dirname(real));
   } else if (stats.size > 0) {
-    await inspectFile(real);
+    await inspectFile(real, key);
   }
-  const connection = await connect(real, 'write');
+  const connection = await connect(real, 'write', key);
   try {
+    if (stats === undefined || stats.size === 0) connection.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
     await configure(connection, runtime);
     const db = createLocalDatabase(connection, runtime, false);
     await migrateTo(db);

@@ -14,7 +14,8 @@ import { codeOf, storageError } from './storage-error.ts';
 /** What a project's `.skillflow` keeps out of version control: everything but what people write there. */
 const IGNORE = '*\n!config.json\n!skills/\n!skills/**\n';
 
-async function makeProjectFolder(folder: string): Promise<void> {
+/** Makes `.skillflow`, with what keeps it out of version control. Errors: `StorageError`. */
+export async function makeProjectFolder(folder: string): Promise<void> {
   const ignore = join(folder, '.gitignore');
   if (existsSync(ignore)) return; // the folder alone may come from a clone, with what people wrote there
   try {

@@ -29,7 +29,7 @@ export async function createTestApp({ runtime = createRuntime('silent'), flags =
   const dir = await mkdtemp(join(tmpdir(), 'skillflow-app-'));
   const config = loadConfig({ projectRoot: dir, rootSource: 'test', home: dir, flags, env: {} });
   const compose = (): Skillflow =>
-    createApp({ config, runtime, version: '0.0.0', packageDir: join(dir, 'no-skills'), workerUrl: null });
+    createApp({ config, runtime, version: '0.0.0', packageDir: join(dir, 'no-skills'), workerUrl: null, vectorWorkerUrl: null });
   let skillflow = compose();
   return {
     get skillflow() {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ConflictError, InvalidInputError } from '../../src/errors.ts';
+import { contentHash } from '../../src/store/content-hash.ts';
 import type { Database } from '../../src/store/database.ts';
 import { migrateTo, SCHEMA_VERSION } from '../../src/store/migration.ts';
 import { MIGRATIONS } from '../../src/store/migrations/index.ts';
@@ -28,8 +29,8 @@ const version = async (): Promise<unknown> => (await db.get('PRAGMA user_version
 
 const RUN = "INSERT INTO run (id, skill, task, status, provider, created_at) VALUES (?, 's', 't', ?, 'local', 1)";
 const EVENT = "INSERT INTO event (run_id, seq, type, at, body) VALUES (?, ?, 'run_started', 1, '{}')";
-const ENTRY = `INSERT INTO memory_entry (namespace, key, value, format, words, created_at, updated_at)
-  VALUES ('n', ?, ?, 'text', ?, 1, 1) RETURNING id`;
+const ENTRY = `INSERT INTO memory_entry (namespace, key, value, format, words, hash, created_at, updated_at)
+  VALUES ('n', ?, ?, 'text', ?, x'00', 1, 1) RETURNING id`;
 
 describe('migrations', () => {
   test('are numbered from 1 without gaps', () => {
@@ -81,6 +82,72 @@ describe('migrations', () => {
     expect(await db.all("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'sqlite_sequence'")).toEqual([
       { name: 'swarm' },
     ]);
+  });
+});
+
+describe('memory from version 1 to 2 and back', () => {
+  const ENTRY_1 = `INSERT INTO memory_entry (namespace, key, value, format, words, tags, created_at, updated_at, expires_at)
+    VALUES ('n', ?, ?, ?, ?, ?, 5, 6, ?)`;
+  const columns = 'id, namespace, key, value, format, words, tags, created_at, updated_at, expires_at';
+  const entries = (): Promise<unknown> => db.all(`SELECT ${columns} FROM memory_entry ORDER BY id`);
+  const found = async (word: string): Promise<unknown> =>
+    (await db.all('SELECT rowid FROM memory_fts WHERE memory_fts MATCH ?', [word])).map((row) => row['rowid']);
+
+  beforeEach(async () => {
+    await migrateTo(db, 1);
+    await db.run(ENTRY_1, ['a', 'running café', 'text', null, '["t"]', null]);
+    await db.run(ENTRY_1, ['b', '{"x":"line\\nbreak"}', 'json', 'x\nline\nbreak', '[]', 99]);
+    await db.run(ENTRY_1, ['c', 'x'.repeat(1_000_000), 'text', null, '[]', null]);
+    await db.run(ENTRY_1, ['last', 'gone', 'text', null, '[]', null]);
+    await db.run("DELETE FROM memory_entry WHERE key = 'last'"); // its id, 4, must not come again
+  });
+
+  test('keeps every entry, its place in the index, and the ids', async () => {
+    const before = await entries();
+    for (let round = 0; round < 2; round += 1) {
+      await migrateTo(db, 2);
+      expect(await entries()).toEqual(before);
+      expect(await found('run')).toEqual([1]);
+      expect(await found('break')).toEqual([2]);
+      expect(await found('gone')).toEqual([]);
+      const [first] = await db.all('SELECT version, kind, importance, hash, deleted_at, valid_to FROM memory_entry ORDER BY id');
+      expect(first).toEqual({
+        version: 1,
+        kind: 'note',
+        importance: 0.5,
+        hash: contentHash('running café'),
+        deleted_at: null,
+        valid_to: null,
+      });
+      await db.run("INSERT INTO memory_fts (memory_fts, rank) VALUES ('integrity-check', 1)");
+      await migrateTo(db, 1);
+      expect(await entries()).toEqual(before);
+      expect(await found('run')).toEqual([1]);
+      await db.run("INSERT INTO memory_fts (memory_fts, rank) VALUES ('integrity-check', 1)");
+    }
+    await migrateTo(db, 2);
+    expect(await db.get(ENTRY, ['d', 'v', null])).toEqual({ id: 5 });
+    await migrateTo(db, 1);
+    expect(await db.run(ENTRY_1, ['e', 'v', 'text', null, '[]', null])).toMatchObject({ lastId: 6 });
+    expect(await db.integrity()).toBe('ok');
+    expect(await db.all('PRAGMA foreign_key_check')).toEqual([]);
+  });
+
+  test('going back drops what was deleted, earlier versions and links', async () => {
+    await migrateTo(db, 2);
+    await db.run("UPDATE memory_entry SET deleted_at = 7 WHERE key = 'a'");
+    await db.run("UPDATE memory_entry SET value = 'new', version = 2 WHERE key = 'c'");
+    await db.run("INSERT INTO memory_link VALUES (2, 3, 'related', NULL, 1)");
+    await migrateTo(db, 1);
+    expect(await db.all('SELECT id, key FROM memory_entry ORDER BY id')).toEqual([
+      { id: 2, key: 'b' },
+      { id: 3, key: 'c' },
+    ]);
+    expect(await found('new')).toEqual([3]);
+    await db.run("INSERT INTO memory_fts (memory_fts, rank) VALUES ('integrity-check', 1)");
+    await migrateTo(db, 2);
+    expect(await db.get('SELECT count(*) AS n FROM memory_version')).toEqual({ n: 0 });
+    expect(await db.integrity()).toBe('ok');
   });
 });
 

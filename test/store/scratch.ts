@@ -49,13 +49,18 @@ export function contents(folder: string): Record<string, string> {
 
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/skillflow-test/', import.meta.url));
 
-/** Bundles `worker.ts` for plain Node, inside the project so that its packages resolve. */
-export async function bundleWorker(): Promise<{ readonly path: string; remove(): Promise<void> }> {
+/** Bundles `worker.ts` for plain Node. */
+export function bundleWorker(): ReturnType<typeof bundleProgram> {
+  return bundleProgram(fileURLToPath(new URL('worker.ts', import.meta.url)));
+}
+
+/** Bundles a program for plain Node, inside the project so that its packages resolve. */
+export async function bundleProgram(source: string): Promise<{ readonly path: string; remove(): Promise<void> }> {
   mkdirSync(CACHE, { recursive: true });
   const folder = await mkdtemp(join(CACHE, 'worker-'));
   const path = join(folder, 'worker.mjs');
   await build({
-    entryPoints: [fileURLToPath(new URL('worker.ts', import.meta.url))],
+    entryPoints: [source],
     outfile: path,
     bundle: true,
     platform: 'node',

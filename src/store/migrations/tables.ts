@@ -48,8 +48,8 @@ const RUNS = [
   END`,
 ];
 
-/** The words that search reads: `words` where it is set, else the value itself. FTS5 reads them back from this view. */
-const MEMORY = [
+/** Of version 1, which undoing version 2 makes again. */
+export const ENTRIES_1 = [
   `CREATE TABLE memory_entry (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     namespace TEXT NOT NULL,
@@ -64,11 +64,14 @@ const MEMORY = [
     UNIQUE (namespace, key)
   ) STRICT`,
   'CREATE INDEX memory_entry_expires_at ON memory_entry (expires_at) WHERE expires_at IS NOT NULL',
+];
+
+/** The words that search reads: `words` where it is set, else the value itself. FTS5 reads them back from this view. */
+export const SEARCH_1 = [
   `CREATE VIEW memory_text AS SELECT id, key, coalesce(words, value) AS value, tags FROM memory_entry`,
   `CREATE VIRTUAL TABLE memory_fts USING fts5 (
     key, value, tags, content = 'memory_text', content_rowid = 'id', tokenize = 'porter unicode61 remove_diacritics 2'
   )`,
-  `CREATE TABLE chg (seq INTEGER PRIMARY KEY AUTOINCREMENT, entry_id INTEGER NOT NULL, op TEXT NOT NULL) STRICT`,
   `CREATE TRIGGER memory_entry_insert AFTER INSERT ON memory_entry BEGIN
     INSERT INTO memory_fts (rowid, key, value, tags) VALUES (new.id, new.key, coalesce(new.words, new.value), new.tags);
     INSERT INTO chg (entry_id, op) VALUES (new.id, 'insert');
@@ -85,6 +88,8 @@ const MEMORY = [
     INSERT INTO chg (entry_id, op) VALUES (old.id, 'delete');
   END`,
 ];
+
+const CHANGES = `CREATE TABLE chg (seq INTEGER PRIMARY KEY AUTOINCREMENT, entry_id INTEGER NOT NULL, op TEXT NOT NULL) STRICT`;
 
 const SWARMS = [
   `CREATE TABLE swarm (
@@ -142,7 +147,7 @@ const CALLS = [
 export const tables: Migration = {
   version: 1,
   name: 'tables',
-  up: [...RUNS, ...MEMORY, ...SWARMS, ...CALLS],
+  up: [...RUNS, CHANGES, ...ENTRIES_1, ...SEARCH_1, ...SWARMS, ...CALLS],
   down: [
     'DROP TABLE call',
     'DROP TABLE task',

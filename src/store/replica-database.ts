@@ -1,0 +1,222 @@
+import { statSync } from 'node:fs';
+import { OutcomeUnknownError, UnavailableError } from '../errors.ts';
+import type { Runtime } from '../runtime.ts';
+import { connect } from './connection.ts';
+import type { Database, Queries } from './database.ts';
+import { createLocalDatabase, READS } from './local-database.ts';
+import type { ReplicaSync } from './replica-sync.ts';
+
+export interface ReplicaDatabaseOptions {
+  /** The replica's file; it exists. */
+  readonly path: string;
+  /** The server's URL, for messages. */
+  readonly href: string;
+  readonly sync: ReplicaSync;
+  /** The server's database, opened when the first write needs it. */
+  readonly server: () => Promise<Database>;
+  readonly runtime: Runtime;
+  readonly readOnly: boolean;
+  /** Milliseconds after which a read asks for a synchronization in the background. */
+  readonly intervalMs: number;
+}
+
+interface Reader {
+  /** The open replica; opened again when the file was replaced. */
+  get(): Promise<Database>;
+  /** Changes with each file. */
+  generation(): number;
+  close(): Promise<void>;
+}
+
+/** Opens a replica's file only to read it: the synchronizing process alone writes to it. */
+export async function openReplicaFile(path: string, runtime: Runtime): Promise<Database> {
+  return createLocalDatabase(await connect(path, 'read'), runtime, true);
+}
+
+function createReader(path: string, runtime: Runtime): Reader {
+  let opened: { readonly db: Promise<Database>; readonly inode: bigint | undefined } | undefined;
+  let generation = 0;
+  const inode = (): bigint | undefined => statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+  const close = async (): Promise<void> => {
+    const old = opened;
+    opened = undefined;
+    await old?.db.then(
+      (db) => db.close(),
+      () => undefined, // it never opened
+    );
+  };
+  return {
+    get: async () => {
+      const now = inode();
+      if (opened === undefined || (now !== undefined && now !== opened.inode)) {
+        await close();
+        generation += 1;
+        opened = { db: openReplicaFile(path, runtime), inode: now };
+      }
+      return opened.db;
+    },
+    generation: () => generation,
+    close,
+  };
+}
+
+/** `3 minutes`, for people. */
+export function ageText(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} minutes`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3_600)} hours` : `${Math.round(seconds / 86_400)} days`;
+}
+
+interface Syncing {
+  /** Starts one in the background, unless one is on its way. */
+  start(): void;
+  /** Starts one when the last is older than the interval. */
+  refresh(): void;
+  problem(): string | null;
+  /** Takes note of what another call learned of the server: why it could not be reached, or `null`. */
+  learn(problem: string | null): void;
+  stop(): Promise<void>;
+}
+
+/** @param onDone called with what `before` gave when the synchronization began, when it has ended well */
+function createSyncing(
+  { sync, runtime, intervalMs }: ReplicaDatabaseOptions,
+  before: () => number,
+  onDone: (began: number) => void,
+): Syncing {
+  const stopped = new AbortController();
+  let running: Promise<void> | undefined;
+  let again = false;
+  let problem: string | null = null;
+  let lastTry = -Infinity;
+  const once = async (): Promise<void> => {
+    const began = before();
+    lastTry = runtime.ticks();
+    try {
+      await sync.run(stopped.signal);
+      if (problem !== null) runtime.log('warn', 'the database server is reached again');
+      problem = null;
+      onDone(began);
+    } catch (error) {
+      if (stopped.signal.aborted) return;
+      const message = error instanceof Error ? error.message : String(error);
+      const at = sync.syncedAtMs();
+      const age = at === null ? 'never synchronized' : `${ageText(runtime.now() - at)} old`;
+      runtime.log(problem === null ? 'warn' : 'debug', `${message}; reading the replica, which is ${age}`);
+      problem = message;
+    }
+  };
+  const start = (): void => {
+    if (stopped.signal.aborted) return;
+    if (running !== undefined) {
+      again = true; // what is on its way may have begun before the write that asks
+      return;
+    }
+    running = once().finally(() => {
+      running = undefined;
+      const more = again && problem === null;
+      again = false;
+      if (more) start();
+    });
+  };
+  return {
+    start,
+    refresh: () => {
+      if (running === undefined && runtime.ticks() - lastTry >= intervalMs) start();
+    },
+    problem: () => problem,
+    learn: (news) => {
+      problem = news;
+    },
+    stop: async () => {
+      stopped.abort();
+      await running;
+    },
+  };
+}
+
+/**
+ * The {@link Database} of a server that is read from a local replica. Writes go to the server; until the replica holds
+ * them, reads of this process ask the server too. When the server cannot be reached, reads go on from the replica, the
+ * log says how old it is, and writes fail.
+ */
+export function createReplicaDatabase(options: ReplicaDatabaseOptions): Database {
+  const { path, href, sync, server, runtime, readOnly } = options;
+  const reader = createReader(path, runtime);
+  let writes = 0;
+  let replicated = 0;
+  let versions = 0;
+  let lastVersion = '';
+  let opened: Promise<Database> | undefined;
+  const syncing = createSyncing(
+    options,
+    () => writes,
+    (began) => (replicated = Math.max(replicated, began)),
+  );
+  const isBehind = (): boolean => replicated < writes;
+  const remote = (): Promise<Database> => {
+    opened ??= server().catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+    return opened;
+  };
+  const read = async <T>(work: (db: Database) => Promise<T>): Promise<T> => {
+    if (isBehind() && syncing.problem() === null) {
+      try {
+        return await work(await remote());
+      } catch (error) {
+        if (!(error instanceof UnavailableError)) throw error;
+        runtime.log('warn', `${error.message}; reading the replica, which lacks the last writes of this process`);
+        syncing.learn(error.message);
+      }
+    }
+    syncing.refresh();
+    return work(await reader.get());
+  };
+  const change = async <T>(work: (db: Database) => Promise<T>): Promise<T> => {
+    const db = await remote();
+    try {
+      const result = await work(db);
+      writes += 1;
+      syncing.learn(null);
+      return result;
+    } catch (error) {
+      if (error instanceof OutcomeUnknownError) writes += 1;
+      throw error;
+    } finally {
+      if (isBehind()) syncing.start();
+    }
+  };
+  const either = <T>(sql: string, work: (db: Queries) => Promise<T>): Promise<T> => (READS.test(sql) ? read(work) : change(work));
+  const close = async (): Promise<void> => {
+    await syncing.stop();
+    await reader.close();
+    await opened?.then((db) => db.close());
+  };
+  return {
+    kind: 'replica',
+    path: href,
+    readOnly,
+    all: (sql, params) => either(sql, (db) => db.all(sql, params)),
+    get: (sql, params) => either(sql, (db) => db.get(sql, params)),
+    run: (sql, params) => change((db) => db.run(sql, params)),
+    write: (body) => change((db) => db.write(body)),
+    get commits() {
+      return writes;
+    },
+    dataVersion: async () => {
+      const db = await reader.get();
+      const now = `${reader.generation()} ${await db.dataVersion()}`;
+      if (isBehind() || now !== lastVersion) versions += 1;
+      lastVersion = now;
+      syncing.refresh();
+      return versions;
+    },
+    integrity: async () => (await reader.get()).integrity(),
+    replica: () => ({ syncedAtMs: sync.syncedAtMs(), problem: syncing.problem(), behindOwnWrites: isBehind() }),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

@@ -1,0 +1,176 @@
+import { DeadlineError, ForbiddenError, NotFoundError, type SkillflowError, UnavailableError } from '../errors.ts';
+import type { Runtime } from '../runtime.ts';
+
+export type Fetch = (request: Request) => Promise<Response>;
+
+export interface ServerRequestOptions {
+  /** The server's URL, for messages. */
+  readonly href: string;
+  readonly authToken: string | undefined;
+  readonly runtime: Runtime;
+  readonly fetch: Fetch;
+  /** Milliseconds for one request and its whole answer. */
+  readonly timeoutMs: number;
+}
+
+/** A request that brought no answer of a database server. */
+export class RequestFailure extends Error {
+  /** The same for callers. */
+  readonly error: SkillflowError;
+  /** Whether the server may have done what it was asked. */
+  readonly reached: 'no' | 'maybe';
+  /** Whether the next try may go better. */
+  readonly passing: boolean;
+
+  constructor(error: SkillflowError, reached: 'no' | 'maybe', passing: boolean) {
+    super(error.message, { cause: error });
+    this.name = 'RequestFailure';
+    this.error = error;
+    this.reached = reached;
+    this.passing = passing;
+  }
+}
+
+/** Codes of Node for connections that were never made (source: nodejs.org/api/errors.html#common-system-errors). */
+const NEVER_SENT: readonly string[] = [
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+];
+const BAD_CERTIFICATE = /^(?:CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY))/;
+/** Server answers that mean that it did not begin: refused, or asked to come back later. */
+const NOT_BEGUN: readonly number[] = [400, 401, 403, 404, 405, 413, 429];
+
+/** The chain of causes of an error, from itself; the addresses of a name that were all tried count too. */
+function causes(thrown: unknown): readonly unknown[] {
+  const found: unknown[] = [];
+  const add = (value: unknown): void => {
+    if (value === undefined || found.includes(value)) return;
+    found.push(value);
+    if (value instanceof AggregateError) for (const error of value.errors) add(error);
+    if (value instanceof Error) add(value.cause);
+  };
+  add(thrown);
+  return found;
+}
+
+function codesOf(thrown: unknown): readonly string[] {
+  return causes(thrown).flatMap((cause) =>
+    typeof cause === 'object' && cause !== null && 'code' in cause && typeof cause.code === 'string' ? [cause.code] : [],
+  );
+}
+
+/** The innermost reason: fetch itself only says that it failed. */
+function reasonOf(thrown: unknown): string {
+  const reasons = causes(thrown).flatMap((cause) => (cause instanceof Error && cause.message !== '' ? [cause.message] : []));
+  return reasons.at(-1) ?? codesOf(thrown).at(-1) ?? String(thrown);
+}
+
+function notReached(href: string, thrown: unknown): RequestFailure {
+  const codes = codesOf(thrown);
+  const certificate = codes.some((code) => BAD_CERTIFICATE.test(code));
+  const error = new UnavailableError(`the database server ${href} cannot be reached: ${reasonOf(thrown)}`, {
+    cause: thrown,
+    hint: certificate
+      ? 'Its certificate is not trusted here: correct it, or name its authority with NODE_EXTRA_CA_CERTS.'
+      : 'Check SKILLFLOW_DB_URL, the network, and that the server runs.',
+    details: { url: href },
+  });
+  const never = certificate || codes.some((code) => NEVER_SENT.includes(code));
+  return new RequestFailure(error, never ? 'no' : 'maybe', !certificate);
+}
+
+function refused({ href, authToken }: ServerRequestOptions, status: number): SkillflowError {
+  const details = { url: href, status };
+  if (status === 401 || status === 403) {
+    return new ForbiddenError(
+      `the database server ${href} refuses ${authToken === undefined ? 'access without a token' : 'the token'} (HTTP ${status})`,
+      { hint: 'Set SKILLFLOW_DB_TOKEN (or TURSO_AUTH_TOKEN) to a valid token for this database.', details },
+    );
+  }
+  if (status === 404) {
+    return new NotFoundError(`there is no database at ${href} (HTTP 404)`, { hint: 'Check SKILLFLOW_DB_URL.', details });
+  }
+  return new UnavailableError(`the database server ${href} answered HTTP ${status}`, {
+    hint:
+      status >= 500 || status === 429
+        ? 'Try again later; its log says more.'
+        : 'Check that SKILLFLOW_DB_URL is the address of a libSQL server.',
+    details,
+  });
+}
+
+/** Whether a text is an answer of the protocol, or an error that it describes (source: libsql's docs/HRANA_2_SPEC.md). */
+function isProtocol(text: string, ok: boolean): boolean {
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body !== 'object' || body === null) return false;
+    return ok ? 'results' in body && Array.isArray(body.results) : 'message' in body && 'code' in body;
+  } catch {
+    return false; // a page of some proxy, or an answer that was cut off
+  }
+}
+
+/**
+ * Lets a stream go on at another address only where that is as safe as the one that was configured; the token goes
+ * along.
+ */
+function checkAddress(href: string, url: string): void {
+  if (!href.startsWith('https:') || url.startsWith('https:')) return;
+  throw new RequestFailure(
+    new ForbiddenError(`the database server ${href} asks to continue without encryption`, { hint: 'Correct the server.' }),
+    'no',
+    false,
+  );
+}
+
+/**
+ * `fetch` for the database client: each request has a time limit that includes its answer, redirects are not followed,
+ * and everything that is no answer of a database server is thrown as a {@link RequestFailure}.
+ */
+export function createServerFetch(options: ServerRequestOptions): Fetch {
+  const { href, runtime, timeoutMs } = options;
+  const timed = async <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+    const abort = new AbortController();
+    const timer = new AbortController();
+    runtime.sleep(timeoutMs, timer.signal).then(
+      () => abort.abort(new DeadlineError(`no answer within ${timeoutMs} ms`)),
+      () => undefined, // the answer came first
+    );
+    try {
+      return await work(abort.signal);
+    } finally {
+      timer.abort();
+    }
+  };
+  return async (request) => {
+    checkAddress(href, request.url);
+    let response: Response;
+    let text: string;
+    try {
+      [response, text] = await timed(async (signal) => {
+        const answer = await options.fetch(new Request(request, { signal, redirect: 'manual' }));
+        return [answer, await answer.text()];
+      });
+    } catch (error) {
+      throw notReached(href, error);
+    }
+    const { ok, status } = response;
+    if (isProtocol(text, ok)) return new Response(text, { status, headers: { 'content-type': 'application/json' } });
+    if (!ok) {
+      const passing = status >= 500 || status === 429;
+      throw new RequestFailure(refused(options, status), NOT_BEGUN.includes(status) ? 'no' : 'maybe', passing);
+    }
+    throw new RequestFailure(
+      new UnavailableError(`what answers at ${href} is no database server, or its answer was cut off`, {
+        hint: 'Check SKILLFLOW_DB_URL, and what lies between (a proxy, a login page).',
+        details: { url: href },
+      }),
+      'maybe',
+      true,
+    );
+  };
+}

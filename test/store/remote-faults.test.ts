@@ -1,0 +1,243 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  ForbiddenError,
+  NotFoundError,
+  OutcomeUnknownError,
+  SkillflowError,
+  UnavailableError,
+  type SkillflowError as Failure,
+} from '../../src/errors.ts';
+import type { Database, Queries } from '../../src/store/database.ts';
+import { openRemoteDatabase, type OpenRemoteOptions } from '../../src/store/open-remote.ts';
+import { seeded, startFaultProxy, type Fault, type FaultProxy } from '../helpers/fault-proxy.ts';
+import { hasSqld, startSqld, type Sqld } from '../helpers/sqld.ts';
+import { hurried, testRuntime } from './scratch.ts';
+
+const INSERT = "INSERT INTO call (at, tool, surface, ok, duration_ms) VALUES (1, ?, 'cli', 1, 0.5)";
+const insert = (queries: Queries, id: string): Promise<unknown> => queries.run(INSERT, [id]);
+
+const isCommit = (body: string): boolean => body.includes('"COMMIT"');
+const isInsideTransaction = (body: string): boolean => !isCommit(body) && (/BEGIN/.test(body) || /"baton":"/.test(body));
+const BEFORE: readonly Fault[] = ['delay', 'dropBefore', 'garbage', 'html', 'status500'];
+const AFTER: readonly Fault[] = ['dropAfter', 'cut', 'garbageAfter', 'status502After'];
+/** Pauses are short, while the waiting for a server, which counts real time, is not. */
+const SPEED = 20;
+
+describe.skipIf(!hasSqld)('a network that fails', () => {
+  let server: Sqld;
+  let direct: Database;
+  let decide: (body: string, index: number) => Fault;
+  let proxy: FaultProxy;
+  const open: Database[] = [];
+
+  async function connect(options: Partial<OpenRemoteOptions> = {}): Promise<Database> {
+    const db = await openRemoteDatabase({
+      url: proxy.url,
+      runtime: testRuntime(hurried(SPEED)),
+      timeoutMs: 30_000 * SPEED,
+      patienceMs: 20_000 * SPEED,
+      ...options,
+    });
+    open.push(db);
+    return db;
+  }
+
+  /** How often each id is stored, as the server itself says. */
+  async function stored(): Promise<ReadonlyMap<string, number>> {
+    const rows = await direct.all('SELECT tool, count(*) AS n FROM call GROUP BY tool');
+    return new Map(rows.map((row) => [String(row['tool']), Number(row['n'])]));
+  }
+
+  beforeEach(async () => {
+    server = await startSqld();
+    direct = await openRemoteDatabase({ url: server.url, runtime: testRuntime() });
+    open.push(direct);
+    decide = () => 'pass';
+    proxy = await startFaultProxy(server.port, (body, index) => decide(body, index));
+  });
+
+  afterEach(async () => {
+    for (const db of open.splice(0)) await db.close();
+    await proxy.close();
+    await server.stop();
+  });
+
+  test.each([1, 2, 3])('what is acknowledged is stored once, what is refused is not stored (seed %i)', async (seed) => {
+    const db = await connect();
+    const random = seeded(seed);
+    decide = (body) => {
+      // A server keeps a transaction whose client was lost for 5 s, and others wait: that has tests of its own.
+      const faults = isInsideTransaction(body) ? BEFORE : isCommit(body) ? AFTER : [...BEFORE, ...AFTER];
+      return random() < 0.3 ? (faults[Math.floor(random() * faults.length)] ?? 'pass') : 'pass';
+    };
+    const outcomes = new Map<string, 'stored' | 'unknown' | Failure>();
+    const record = async (id: string, work: () => Promise<unknown>): Promise<void> => {
+      try {
+        await work();
+        outcomes.set(id, 'stored');
+      } catch (error) {
+        if (!(error instanceof SkillflowError)) throw error;
+        outcomes.set(id, error instanceof OutcomeUnknownError ? 'unknown' : error);
+      }
+    };
+    for (let n = 0; n < 40; n += 1) {
+      const twice = async (q: Queries): Promise<void> => {
+        await insert(q, `t${n}`);
+        await insert(q, `t${n}`);
+      };
+      await record(`t${n}`, () => db.write(twice));
+      await record(`s${n}`, () => insert(db, `s${n}`));
+      await record(`r${n}`, () => db.all(`${INSERT} RETURNING id`, [`r${n}`]));
+      await db.all('SELECT count(*) FROM call'); // reads are repeated until they succeed
+    }
+    decide = () => 'pass';
+    const rows = await stored();
+    for (const [id, outcome] of outcomes) {
+      const whole = id.startsWith('t') ? 2 : 1;
+      const count = rows.get(id) ?? 0;
+      const allowed = outcome === 'stored' ? [whole] : outcome === 'unknown' ? [0, whole] : [0];
+      expect.soft(allowed, `${id}: ${outcome instanceof Error ? outcome.message : outcome}`).toContain(count);
+    }
+    const unknown = [...outcomes.values()].filter((outcome) => outcome === 'unknown').length;
+    expect(unknown).toBeGreaterThan(0);
+    expect([...outcomes.values()].filter((outcome) => outcome === 'stored').length).toBeGreaterThan(unknown);
+    expect(proxy.faults.size).toBe(BEFORE.length + AFTER.length + 1);
+  });
+
+  test.each(['dropAfter', 'cut', 'garbageAfter', 'status502After', 'dropBefore', 'never'] as const)(
+    'a commit that meets %s is unknown and not sent again',
+    async (fault) => {
+      const db = await connect(fault === 'never' ? { timeoutMs: 5_000 } : {});
+      decide = (body) => (isCommit(body) ? fault : 'pass');
+      const commits = (): number => proxy.requests.filter(isCommit).length;
+      const before = commits();
+      await expect(db.write((q) => insert(q, 'a'))).rejects.toMatchObject({
+        code: 'outcome_unknown',
+        retryable: false,
+        hint: expect.stringContaining('Look whether it is there'),
+      });
+      expect(commits()).toBe(before + 1);
+      decide = () => 'pass';
+      await direct.write((q) => insert(q, 'b')); // the next write waits at most until the server gives the lost one up
+      expect((await stored()).get('b')).toBe(1);
+    },
+  );
+
+  test.each([...BEFORE.filter((fault) => fault !== 'delay'), ...AFTER])(
+    'a transaction that meets %s before its commit runs again from its start',
+    async (fault) => {
+      const db = await connect();
+      let faults = AFTER.includes(fault) ? 1 : 3;
+      decide = (body) => {
+        if (!isInsideTransaction(body) || faults === 0) return 'pass';
+        faults -= 1;
+        return fault;
+      };
+      let runs = 0;
+      await db.write(async (q) => {
+        runs += 1;
+        await insert(q, 'a');
+        await insert(q, 'b');
+      });
+      expect(runs).toBe(AFTER.includes(fault) ? 2 : 4);
+      expect([...(await stored())]).toEqual([
+        ['a', 1],
+        ['b', 1],
+      ]);
+    },
+  );
+
+  test('a body that hides the loss of its connection is not committed half', async () => {
+    const db = await connect();
+    let fail = true;
+    decide = (body) => {
+      if (!body.includes('"b"') || !fail) return 'pass';
+      fail = false;
+      return 'dropAfter';
+    };
+    await db.write(async (q) => {
+      await insert(q, 'a');
+      await insert(q, 'b').catch(() => undefined);
+      await insert(q, 'c').catch(() => undefined);
+    });
+    expect([...(await stored()).keys()]).toEqual(['a', 'b', 'c']);
+  });
+
+  test('statements that are not awaited do not follow one that ended the transaction', async () => {
+    const once = await connect({ patienceMs: 0 });
+    decide = (body) => (body.includes('"b"') ? 'dropAfter' : 'pass');
+    const all = once.write(async (q) => {
+      await insert(q, 'a');
+      await Promise.all([insert(q, 'b'), insert(q, 'c'), insert(q, 'd')]);
+    });
+    await expect(all).rejects.toThrow(UnavailableError);
+    expect([...(await stored())]).toEqual([]);
+  });
+
+  test('a server that does not answer ends in an error that names it, after the time allowed', async () => {
+    const db = await connect({ timeoutMs: 4_000, patienceMs: 3_000 });
+    decide = () => 'never';
+    await expect(db.all('SELECT 1')).rejects.toThrow(/127\.0\.0\.1:\d+ cannot be reached: no answer within 4000 ms/);
+  });
+
+  test.each([
+    ['status401', ForbiddenError, /refuses the token/],
+    ['status404', NotFoundError, /there is no database at/],
+    ['html', UnavailableError, /is no database server/],
+    ['status500', UnavailableError, /HTTP 500/],
+  ] as const)('opening through %s', async (fault, type, message) => {
+    decide = () => fault;
+    const opening = openRemoteDatabase({ url: proxy.url, authToken: 'sesame-7', runtime: testRuntime(hurried(200)) });
+    const error: unknown = await opening.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(type);
+    expect(error).toMatchObject({ message: expect.stringMatching(message), hint: expect.any(String) });
+    expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('sesame-7');
+  });
+
+  test('nothing listens: unavailable, with what to check', async () => {
+    await server.crash();
+    await expect(insert(direct, 'a')).rejects.toMatchObject({
+      code: 'unavailable',
+      hint: expect.stringContaining('SKILLFLOW_DB_URL'),
+    });
+  }, 30_000);
+
+  test('a server killed while it writes loses nothing that was acknowledged', async () => {
+    const acknowledged: string[] = [];
+    const refused: string[] = [];
+    const random = seeded(5);
+    const stop = new AbortController();
+    const writers = Array.from({ length: 3 }, async (_, writer) => {
+      const db = await connect();
+      for (let n = 0; !stop.signal.aborted; n += 1) {
+        const id = `${writer}-${n}`;
+        await db
+          .write(async (q) => {
+            await insert(q, id);
+            await insert(q, id);
+          })
+          .then(
+            () => acknowledged.push(id),
+            (error: unknown) => {
+              if (!(error instanceof OutcomeUnknownError)) refused.push(id);
+            },
+          );
+      }
+    });
+    for (let crash = 0; crash < 6; crash += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 50 + random() * 150));
+      await server.restart();
+    }
+    stop.abort();
+    await Promise.all(writers);
+    const rows = await stored();
+    expect(acknowledged.length).toBeGreaterThan(10);
+    expect(acknowledged.filter((id) => rows.get(id) !== 2)).toEqual([]);
+    expect(refused.filter((id) => rows.has(id))).toEqual([]);
+    expect([...rows].filter(([, count]) => count !== 2)).toEqual([]);
+    expect(await direct.integrity()).toBe('ok');
+  });
+});
