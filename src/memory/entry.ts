@@ -1,23 +1,44 @@
-import { z } from 'zod';
+import { DatabaseDamagedError } from '../errors.ts';
 import type { Row } from '../store/database.ts';
-import { numberOf, numberOrNull, textOf } from '../store/row.ts';
+import { numberOf, numberOrNull, textBytes, textOf } from '../store/row.ts';
 import { decodeValue, type JsonValue } from './value.ts';
 
+/** Where an entry comes from; `null` where that is not known. */
+export interface Provenance {
+  /** Who wrote it, e.g. `reviewer`. */
+  readonly agent: string | null;
+  /** The conversation it belongs to. Entries of one session are an ordered sequence by their ids. */
+  readonly session: string | null;
+  /** The run that wrote it. */
+  readonly run: string | null;
+}
+
 /** What is known of an entry besides its value. Times are milliseconds since the epoch. */
-export interface EntryHead {
+export interface EntryHead extends Provenance {
   readonly namespace: string;
   readonly key: string;
   /** Unique in the database, never used again. */
   readonly id: number;
+  /** 1 for the first, one more with every change of what the entry says. */
+  readonly version: number;
+  /** What sort of thing it is, one word: `note` (the default), `fact`, `decision`, `message` … */
+  readonly kind: string;
+  /** 0 (trivia) to 1 (vital); 0.5 unless it was given. */
+  readonly importance: number;
   /** How the value is stored. */
   readonly format: 'json' | 'text';
   /** UTF-8 bytes of the stored value. */
   readonly bytes: number;
   readonly tags: readonly string[];
   readonly createdAt: number;
+  /** When this version was written. */
   readonly updatedAt: number;
   /** From this millisecond on the entry is gone; `null`: it stays. */
   readonly expiresAt: number | null;
+  /** What it says holds from this millisecond on; `null`: it always did. */
+  readonly validFrom: number | null;
+  /** What it says holds until before this millisecond; `null`: it still does. */
+  readonly validTo: number | null;
 }
 
 export interface MemoryEntry extends EntryHead {
@@ -31,34 +52,70 @@ export interface ListedEntry extends EntryHead {
 
 const PREVIEW_CHARACTERS = 200;
 
-const HEAD = 'id, namespace, key, format, octet_length(value) AS bytes, tags, created_at, updated_at, expires_at';
-/** Columns for {@link toEntry}. */
-export const ENTRY_COLUMNS = `${HEAD}, value`;
-/** Columns for {@link toListedEntry}. */
-export const LISTED_COLUMNS = `${HEAD}, substr(value, 1, ${PREVIEW_CHARACTERS}) AS preview`;
+/**
+ * Columns of what an entry or one of its versions says, for {@link toEntry}; unqualified. The texts come as one list: as
+ * bytes, each for itself would cost more.
+ */
+const HEAD = `id, version, importance, octet_length(value) AS bytes, created_at, updated_at, expires_at, valid_from, valid_to,
+  ${textBytes('json_array(namespace, key, kind, format, tags, agent, session, run)')} AS texts`;
+/** Columns of `memory_entry` for {@link toEntry}. */
+export const ENTRY_COLUMNS = `${HEAD}, ${textBytes('value')} AS value`;
+/** Columns of `memory_entry` for {@link toListedEntry}. */
+export const LISTED_COLUMNS = `${HEAD}, ${textBytes(`substr(value, 1, ${PREVIEW_CHARACTERS})`)} AS preview`;
 
-const tagList = z.array(z.string());
+/** An entry is there for its readers at `?` (now, ms): neither deleted nor expired. One parameter. */
+export const VISIBLE = 'deleted_at IS NULL AND (expires_at IS NULL OR expires_at > ?)';
 
+function damaged(what: string, cause?: unknown): DatabaseDamagedError {
+  return new DatabaseDamagedError(`the database is damaged: ${what}`, {
+    cause,
+    hint: 'Look at the damage with skillflow memory doctor, and restore a backup.',
+  });
+}
+
+/** Tags as they are stored. Throws `DatabaseDamagedError` when they are no JSON list. */
 export function parseTags(json: string): readonly string[] {
-  return tagList.parse(JSON.parse(json));
+  if (json === '[]') return [];
+  try {
+    const tags: unknown = JSON.parse(json);
+    if (Array.isArray(tags)) return tags.map(String);
+  } catch (error) {
+    throw damaged('the tags of an entry are no JSON', error);
+  }
+  throw damaged('the tags of an entry are no list');
 }
 
 function toHead(row: Row): EntryHead {
+  const texts: readonly (string | null)[] = JSON.parse(textOf(row, 'texts'));
+  const text = (at: number): string => {
+    const value = texts[at];
+    if (typeof value !== 'string') throw damaged('an entry has no text where it must have one');
+    return value;
+  };
   return {
-    namespace: textOf(row, 'namespace'),
-    key: textOf(row, 'key'),
+    namespace: text(0),
+    key: text(1),
     id: numberOf(row, 'id'),
-    format: textOf(row, 'format') === 'json' ? 'json' : 'text',
+    version: numberOf(row, 'version'),
+    kind: text(2),
+    importance: numberOf(row, 'importance'),
+    format: text(3) === 'json' ? 'json' : 'text',
     bytes: numberOf(row, 'bytes'),
-    tags: parseTags(textOf(row, 'tags')),
+    tags: parseTags(text(4)),
+    agent: texts[5] ?? null,
+    session: texts[6] ?? null,
+    run: texts[7] ?? null,
     createdAt: numberOf(row, 'created_at'),
     updatedAt: numberOf(row, 'updated_at'),
     expiresAt: numberOrNull(row, 'expires_at'),
+    validFrom: numberOrNull(row, 'valid_from'),
+    validTo: numberOrNull(row, 'valid_to'),
   };
 }
 
 export function toEntry(row: Row): MemoryEntry {
-  return { ...toHead(row), value: decodeValue(textOf(row, 'format'), textOf(row, 'value')) };
+  const head = toHead(row);
+  return { ...head, value: decodeValue(head.format, textOf(row, 'value')) };
 }
 
 export function toListedEntry(row: Row): ListedEntry {

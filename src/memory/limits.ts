@@ -5,12 +5,19 @@ export const MAX_VALUE_BYTES = 1024 * 1024;
 /** UTF-8 bytes of a key, a namespace or a tag. */
 const MAX_NAME_BYTES = 512;
 const MAX_TAGS = 64;
+/** UTF-8 bytes of the reason of a link. */
+export const MAX_REASON_BYTES = 4096;
 /** UTF-8 bytes of a search query. */
 export const MAX_QUERY_BYTES = 4096;
 /** A hundred years. */
 const MAX_TTL_SECONDS = 100 * 365 * 24 * 3600;
 
+/** UTF-8 bytes of a kind. */
+const MAX_WORD_BYTES = 64;
+
 const LONE_SURROGATE = /\p{Surrogate}/gu;
+/** What all text without it can be stored with; quick, since it does not put pairs together. */
+const SUSPECT = /[\0\ud800-\udfff]/;
 
 function invalid(parameter: string, problem: string, hint: string): InvalidInputError {
   return new InvalidInputError(`${parameter} ${problem}`, { hint, details: { parameter } });
@@ -18,11 +25,13 @@ function invalid(parameter: string, problem: string, hint: string): InvalidInput
 
 /** Text without what a text column cannot hold: a NUL becomes a space, a lone surrogate U+FFFD. */
 export function storable(text: string): string {
+  if (!SUSPECT.test(text)) return text;
   return text.replaceAll('\0', ' ').replace(LONE_SURROGATE, '\uFFFD');
 }
 
 /** Throws `InvalidInputError` unless `text` has at most `maxBytes` bytes of UTF-8. */
 export function checkBytes(parameter: string, text: string, maxBytes: number): void {
+  if (text.length * 3 <= maxBytes) return; // no UTF-16 unit takes more than three bytes
   // The length in UTF-16 units never exceeds the bytes, and costs nothing to look at.
   const bytes = text.length > maxBytes ? text.length : Buffer.byteLength(text);
   if (bytes <= maxBytes) return;
@@ -78,4 +87,44 @@ export function checkRange(parameter: string, value: number, lowest: number, hig
     `is ${value}; expected a whole number from ${lowest} to ${highest}`,
     `Pass ${parameter} within that range.`,
   );
+}
+
+/** One word of 1 to 64 bytes, such as a kind. Throws `InvalidInputError`. */
+export function checkWord(parameter: string, word: unknown): asserts word is string {
+  checkName(parameter, word);
+  checkBytes(parameter, word, MAX_WORD_BYTES);
+  if (/\s/.test(word)) throw invalid(parameter, `is ${JSON.stringify(word)}, not one word`, 'Join its words with a hyphen.');
+}
+
+/** 0 to 1. Throws `InvalidInputError`. */
+export function checkImportance(importance: number): void {
+  if (typeof importance === 'number' && importance >= 0 && importance <= 1) return;
+  throw invalid('importance', `is ${importance}; expected 0 to 1`, 'Use 0 for trivia, 1 for what is vital.');
+}
+
+/** Two times in milliseconds since the epoch, the first before the second. Throws `InvalidInputError`. */
+export function checkValidity(validFrom: number | undefined, validTo: number | undefined): void {
+  if (validFrom === undefined && validTo === undefined) return;
+  for (const [parameter, time] of Object.entries({ validFrom, validTo })) {
+    if (time === undefined || Number.isSafeInteger(time)) continue;
+    throw invalid(parameter, `is ${time}; expected milliseconds since the epoch`, `Pass ${parameter} as a whole number.`);
+  }
+  if (validFrom === undefined || validTo === undefined || validFrom < validTo) return;
+  throw invalid('validTo', `is ${validTo}, not after validFrom, which is ${validFrom}`, 'Pass an end after the beginning.');
+}
+
+/** The number of a version. Throws `InvalidInputError`. */
+export function checkVersion(parameter: string, version: number, lowest = 1): void {
+  checkRange(parameter, version, lowest, Number.MAX_SAFE_INTEGER);
+}
+
+/** The namespace and the key of an entry. Throws `InvalidInputError`. */
+export function checkEntryName(
+  name: { readonly namespace?: string | undefined; readonly key: string },
+  prefix = '',
+): readonly [namespace: string, key: string] {
+  const { namespace = 'default', key } = name;
+  checkName(`${prefix}namespace`, namespace);
+  checkName(`${prefix}key`, key);
+  return [namespace, key];
 }

@@ -1,10 +1,17 @@
 import type { Runtime } from '../runtime.ts';
-import type { Database, Queries, SqlValue } from '../store/database.ts';
-import { numberOf, textOf } from '../store/row.ts';
-import { ENTRY_COLUMNS, LISTED_COLUMNS, toEntry, toListedEntry, type ListedEntry, type MemoryEntry } from './entry.ts';
-import { checkName, checkRange, checkTags, checkText, checkTtl } from './limits.ts';
-import { searchEntries, type SearchAnswer, type SearchInput } from './search.ts';
-import { encodeValue, type JsonValue } from './value.ts';
+import type { Database } from '../store/database.ts';
+import { deleteEntry, deleteNamespace, purgeEntry, undeleteEntry } from './delete-entry.ts';
+import type { MemoryContext } from './memory-context.ts';
+import type { ListedEntry, MemoryEntry } from './entry.ts';
+import { createCachedEntries } from './get-entry.ts';
+import { link, links, supersede, unlink } from './links.ts';
+import { listEntries, listNamespaces } from './list-entries.ts';
+import type { SearchAnswer, SearchInput } from './search/answer.ts';
+import { createSearch } from './search/search.ts';
+import { storeEntries, storeEntry } from './store-entries.ts';
+import { createUpkeep } from './upkeep.ts';
+import type { JsonValue } from './value.ts';
+import { diff, getVersion, history, revert } from './versions.ts';
 
 /** Names one entry. */
 export interface EntryName {
@@ -21,18 +28,34 @@ export interface StoreInput extends EntryName {
   readonly ttlSeconds?: number | undefined;
   /** At most 64, each 1 to 512 bytes; default none. */
   readonly tags?: readonly string[] | undefined;
+  /** 1 to 64 bytes; default `note`. */
+  readonly kind?: string | undefined;
+  /** 0 to 1; default 0.5. */
+  readonly importance?: number | undefined;
+  readonly agent?: string | undefined;
+  readonly session?: string | undefined;
+  readonly run?: string | undefined;
+  /** Milliseconds since the epoch; `validFrom` before `validTo`. */
+  readonly validFrom?: number | undefined;
+  readonly validTo?: number | undefined;
+  /** Store only if the entry has this version, 0 for "there is none": else `ConflictError`, and nothing changes. */
+  readonly ifVersion?: number | undefined;
 }
 
 export interface StoreResult {
   readonly namespace: string;
   readonly key: string;
   readonly id: number;
-  /** `false` when an entry of that name was replaced. */
+  /** 1 when created. Storing the very same content again makes no version. */
+  readonly version: number;
+  /** `false` when there was an entry of that name. */
   readonly created: boolean;
   /** UTF-8 bytes of the stored value. */
   readonly bytes: number;
   readonly updatedAt: number;
   readonly expiresAt: number | null;
+  /** Keys of the namespace's other entries with the same value, at most 10. */
+  readonly duplicates: readonly string[];
 }
 
 export interface ListInput {
@@ -40,6 +63,10 @@ export interface ListInput {
   readonly namespace?: string | undefined;
   /** Only keys that start with this; default all. */
   readonly prefix?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly tag?: string | undefined;
+  /** Deleted entries that can still be brought back, instead of those that are there; default `false`. */
+  readonly deleted?: boolean | undefined;
   /** 1 to 1,000; default 50. */
   readonly limit?: number | undefined;
   /** Entries skipped; default 0. */
@@ -62,19 +89,74 @@ export interface NamespaceSummary {
   readonly updatedAt: number;
 }
 
+/** One version of an entry; the current one has the entry's own version. */
+export interface EntryVersion extends Omit<ListedEntry, 'createdAt'> {
+  readonly current: boolean;
+}
+
+/** What differs between two versions. */
+export interface VersionDiff {
+  readonly from: number;
+  readonly to: number;
+  /** Names of the fields that differ, `value` first. Empty when nothing does. */
+  readonly changed: readonly string[];
+  /** The values as text, JSON with two spaces of indentation, compared by lines: `unified` format, 3 lines of context. */
+  readonly value: string;
+}
+
+export interface EntryLink {
+  /** `from`: the named entry links to the other one; `to`: it is linked from it. */
+  readonly direction: 'from' | 'to';
+  readonly kind: string;
+  readonly reason: string | null;
+  readonly namespace: string;
+  readonly key: string;
+  readonly id: number;
+  readonly createdAt: number;
+}
+
 /**
  * A project's memory: named values that every process of the project shares. An entry is invisible from the millisecond
- * it expires. Errors: `InvalidInputError` naming the parameter; those of {@link Database}.
+ * it expires. Errors: `InvalidInputError` naming the parameter; `NotFoundError` where an entry or a version must exist;
+ * those of {@link Database}.
  */
 export interface Memory {
-  /** Stores a value; replaces a whole entry of that name, also its tags and expiry. */
+  /**
+   * Stores a value; what an entry of that name said before becomes an earlier version of it, at most
+   * 100 of which are kept. A deleted entry of that name comes back with it.
+   */
   store(input: StoreInput): Promise<StoreResult>;
+  /** Up to 10,000 at once, all or none, in one transaction. */
+  storeMany(inputs: readonly StoreInput[]): Promise<readonly StoreResult[]>;
   /** The entry, or `undefined`. */
   get(name: EntryName): Promise<MemoryEntry | undefined>;
+  /** One version of it, the current one included, or `undefined`. */
+  getVersion(name: EntryName, version: number): Promise<MemoryEntry | undefined>;
   list(input?: ListInput): Promise<ListAnswer>;
-  /** Whether there was such an entry. */
+  /** Newest version first. Throws `NotFoundError` without such an entry. */
+  history(name: EntryName): Promise<readonly EntryVersion[]>;
+  diff(name: EntryName, from: number, to: number): Promise<VersionDiff>;
+  /** Makes a new version that says what an earlier one said. */
+  revert(name: EntryName, version: number): Promise<StoreResult>;
+  /**
+   * Says that `by` is what holds now instead of `name`: ends the validity of `name` and links the two. Both must exist;
+   * an entry cannot supersede itself, directly or through others (`ConflictError`).
+   */
+  supersede(name: EntryName, by: EntryName, reason?: string): Promise<void>;
+  /** Links two entries; `kind` is one word, 1 to 64 bytes. Whether it is new. */
+  link(from: EntryName, to: EntryName, kind: string, reason?: string): Promise<boolean>;
+  /** Whether there was such a link. */
+  unlink(from: EntryName, to: EntryName, kind: string): Promise<boolean>;
+  links(name: EntryName): Promise<readonly EntryLink[]>;
+  /** Deletes an entry so that it can be brought back until it is purged. Whether there was one. */
   delete(name: EntryName): Promise<boolean>;
-  /** Looks for words in keys, values and tags. */
+  /** Brings a deleted entry back. Throws `NotFoundError` when none of that name was deleted. */
+  undelete(name: EntryName): Promise<StoreResult>;
+  /** Removes an entry, deleted or not, with its versions and links, for good. Whether there was one. */
+  purge(name: EntryName): Promise<boolean>;
+  /** Deletes all entries of a namespace; how many. They can be brought back one by one. */
+  deleteNamespace(namespace: string): Promise<number>;
+  /** Looks for words in keys, values and tags; see `search/`. */
   search(input: SearchInput): Promise<SearchAnswer>;
   /** The namespaces that have entries, by name. */
   namespaces(): Promise<readonly NamespaceSummary[]>;
@@ -84,119 +166,49 @@ export interface MemoryDeps {
   /** Opens the project's database, once a call has been found valid. */
   readonly open: () => Promise<Database>;
   readonly runtime: Runtime;
+  /** Default: a search of its own, by words alone. */
+  readonly search?: (input: SearchInput) => Promise<SearchAnswer>;
 }
 
-/** Expired entries removed by one write: enough to keep up, too few to be felt. */
-const PURGED_AT_ONCE = 200;
-/** Changes kept for those who follow `chg`; who comes later than that must start over from the entries. */
-const CHANGES_KEPT = 100_000;
-
-const VISIBLE = '(expires_at IS NULL OR expires_at > ?)';
-
-const REPLACE = 'UPDATE memory_entry SET value = ?, format = ?, words = ?, tags = ?, updated_at = ?, expires_at = ? WHERE id = ?';
-
-function checkEntryName({ namespace = 'default', key }: EntryName): readonly [namespace: string, key: string] {
-  checkName('namespace', namespace);
-  checkName('key', key);
-  return [namespace, key];
-}
-
-/** Removes what has expired, the named entry in any case. */
-async function purge(queries: Queries, now: number, name: readonly [string, string]): Promise<void> {
-  await queries.run('DELETE FROM memory_entry WHERE namespace = ? AND key = ? AND expires_at <= ?', [...name, now]);
-  await queries.run(
-    `DELETE FROM memory_entry WHERE id IN (SELECT id FROM memory_entry WHERE expires_at <= ? LIMIT ${PURGED_AT_ONCE})`,
-    [now],
-  );
-  await queries.run(`DELETE FROM chg WHERE seq <= (SELECT max(seq) FROM chg) - ${CHANGES_KEPT}`);
-}
-
-async function store({ open, runtime }: MemoryDeps, input: StoreInput): Promise<StoreResult> {
-  const name = checkEntryName(input);
-  const { format, text, words, bytes } = encodeValue(input.value);
-  const tags = JSON.stringify(checkTags(input.tags ?? []));
-  const ttlMs = input.ttlSeconds === undefined ? undefined : checkTtl(input.ttlSeconds);
-  const db = await open();
-  return db.write(async (queries) => {
-    const now = runtime.now(); // under the lock: the time to live starts when the entry is there
-    const expiresAt = ttlMs === undefined ? null : now + ttlMs;
-    await purge(queries, now, name);
-    const old = await queries.get('SELECT id FROM memory_entry WHERE namespace = ? AND key = ?', name);
-    const values = [text, format, words, tags, now, expiresAt];
-    const id = old === undefined ? await insert(queries, [...name, ...values, now]) : numberOf(old, 'id');
-    if (old !== undefined) await queries.run(REPLACE, [...values, id]);
-    return { namespace: name[0], key: name[1], id, created: old === undefined, bytes, updatedAt: now, expiresAt };
-  });
-}
-
-async function insert(queries: Queries, params: readonly SqlValue[]): Promise<number> {
-  const row = await queries.get(
-    `INSERT INTO memory_entry (namespace, key, value, format, words, tags, updated_at, expires_at, created_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-    params,
-  );
-  return numberOf(row ?? {}, 'id');
-}
-
-async function get({ open, runtime }: MemoryDeps, name: EntryName): Promise<MemoryEntry | undefined> {
-  const checked = checkEntryName(name);
-  const db = await open();
-  const row = await db.get(`SELECT ${ENTRY_COLUMNS} FROM memory_entry WHERE namespace = ? AND key = ? AND ${VISIBLE}`, [
-    ...checked,
-    runtime.now(),
-  ]);
-  return row === undefined ? undefined : toEntry(row);
-}
-
-async function list({ open, runtime }: MemoryDeps, input: ListInput): Promise<ListAnswer> {
-  const { namespace, prefix = '', limit = 50, offset = 0 } = input;
-  if (namespace !== undefined) checkName('namespace', namespace);
-  checkText('prefix', prefix);
-  checkRange('limit', limit, 1, 1000);
-  checkRange('offset', offset, 0, Number.MAX_SAFE_INTEGER);
-  const where = `${VISIBLE} AND instr(key, ?) = 1${namespace === undefined ? '' : ' AND namespace = ?'}`;
-  const params = [runtime.now(), prefix, ...(namespace === undefined ? [] : [namespace])];
-  const db = await open();
-  const count = await db.get(`SELECT count(*) AS total FROM memory_entry WHERE ${where}`, params);
-  const rows = await db.all(
-    `SELECT ${LISTED_COLUMNS} FROM memory_entry WHERE ${where} ORDER BY namespace, key LIMIT ? OFFSET ?`,
-    [...params, limit, offset],
-  );
-  return { entries: rows.map(toListedEntry), total: numberOf(count ?? {}, 'total') };
-}
-
-async function remove({ open, runtime }: MemoryDeps, name: EntryName): Promise<boolean> {
-  const checked = checkEntryName(name);
-  const db = await open();
-  return db.write(async (queries) => {
-    await purge(queries, runtime.now(), checked);
-    return (await queries.run('DELETE FROM memory_entry WHERE namespace = ? AND key = ?', checked)).changes > 0;
-  });
-}
-
-async function namespaces({ open, runtime }: MemoryDeps): Promise<readonly NamespaceSummary[]> {
-  const db = await open();
-  const rows = await db.all(
-    `SELECT namespace, count(*) AS entries, sum(octet_length(value)) AS bytes, max(updated_at) AS updated_at
-    FROM memory_entry WHERE ${VISIBLE} GROUP BY namespace ORDER BY namespace`,
-    [runtime.now()],
-  );
-  return rows.map((row) => ({
-    namespace: textOf(row, 'namespace'),
-    entries: numberOf(row, 'entries'),
-    bytes: numberOf(row, 'bytes'),
-    updatedAt: numberOf(row, 'updated_at'),
-  }));
-}
-
-/** The memory of the project whose database `open` opens. */
-export function createMemory(deps: MemoryDeps): Memory {
+/**
+ * The memory of the project whose database `open` opens. It holds a cache of what was read last: one for all calls of a
+ * process is the quickest.
+ */
+export function createMemory({ open, runtime, search }: MemoryDeps): Memory {
+  const upkeep = createUpkeep(runtime);
+  const context: MemoryContext = {
+    open,
+    runtime,
+    write: async (rows, body) => {
+      const db = await open();
+      return db.write(async (queries) => {
+        const now = runtime.now(); // under the lock: the time to live starts when the entry is there
+        const result = await body(queries, now);
+        await upkeep(queries, now, rows);
+        return result;
+      });
+    },
+  };
+  const cached = createCachedEntries(open, runtime);
+  const ownSearch = createSearch({ open, runtime });
   return {
-    store: (input) => store(deps, input),
-    get: (name) => get(deps, name),
-    list: (input = {}) => list(deps, input),
-    delete: (name) => remove(deps, name),
-    search: (input) => searchEntries(deps.open, input, deps.runtime.now()),
-    namespaces: () => namespaces(deps),
+    store: (input) => storeEntry(context, input),
+    storeMany: (inputs) => storeEntries(context, inputs),
+    get: (name) => cached.get(name),
+    getVersion: (name, version) => getVersion(context, name, version),
+    list: (input = {}) => listEntries(context, input),
+    history: (name) => history(context, name),
+    diff: (name, from, to) => diff(context, name, from, to),
+    revert: (name, version) => revert(context, name, version),
+    supersede: (name, by, reason) => supersede(context, name, by, reason),
+    link: (from, to, kind, reason) => link(context, from, to, kind, reason),
+    unlink: (from, to, kind) => unlink(context, from, to, kind),
+    links: (name) => links(context, name),
+    delete: (name) => deleteEntry(context, name),
+    undelete: (name) => undeleteEntry(context, name),
+    purge: (name) => purgeEntry(context, name),
+    deleteNamespace: (namespace) => deleteNamespace(context, namespace),
+    search: search ?? ((input) => ownSearch.search(input)),
+    namespaces: () => listNamespaces(context),
   };
 }

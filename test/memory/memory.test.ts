@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { InvalidInputError } from '../../src/errors.ts';
+import { ConflictError, InvalidInputError } from '../../src/errors.ts';
 import { createMemory, type Memory } from '../../src/memory/memory.ts';
 import type { JsonValue } from '../../src/memory/value.ts';
 import type { Database } from '../../src/store/database.ts';
@@ -138,6 +138,19 @@ describe('what cannot be kept exactly is refused, naming the parameter', () => {
     [{ key: 'k', tags: 'a' }, /^tags is not a list/],
     [{ key: 'k', tags: ['a', ''] }, /^tags\[1\] is empty/],
     [{ key: 'k', tags: Array.from({ length: 65 }, String) }, /^tags has 65 tags; at most 64/],
+    [{ key: 'k', kind: '' }, /^kind is empty/],
+    [{ key: 'k', kind: 'two words' }, /^kind is "two words", not one word/],
+    [{ key: 'k', kind: 'x'.repeat(65) }, /^kind has more than 64 bytes/],
+    [{ key: 'k', importance: 1.01 }, /^importance is 1.01; expected 0 to 1/],
+    [{ key: 'k', importance: NaN }, /^importance is NaN/],
+    [{ key: 'k', agent: '' }, /^agent is empty/],
+    [{ key: 'k', session: 'a\0' }, /^session has a NUL/],
+    [{ key: 'k', run: 7 }, /^run is a number/],
+    [{ key: 'k', validFrom: 1.5 }, /^validFrom is 1.5; expected milliseconds/],
+    [{ key: 'k', validTo: Infinity }, /^validTo is Infinity/],
+    [{ key: 'k', validFrom: 5, validTo: 5 }, /^validTo is 5, not after validFrom/],
+    [{ key: 'k', ifVersion: -1 }, /^ifVersion is -1/],
+    [{ key: 'k', ifVersion: 1e300 }, /^ifVersion is 1e\+300/],
   ])('%j', async (input: object, message) => {
     // @ts-expect-error: a caller without types
     const stored = memory.store({ value: 'v', ...input });
@@ -150,7 +163,12 @@ describe('what cannot be kept exactly is refused, naming the parameter', () => {
     await expect(memory.delete({ key: 'k', namespace: 'a\0' })).rejects.toThrow(/^namespace/);
     await expect(memory.list({ limit: 0 })).rejects.toThrow(/^limit is 0; expected a whole number from 1 to 1000/);
     await expect(memory.list({ limit: 1001 })).rejects.toThrow(InvalidInputError);
+    for (const limit of [-1, 1e9, NaN, 1.5, Infinity]) await expect(memory.list({ limit })).rejects.toThrow(/^limit is/);
     await expect(memory.list({ offset: -1 })).rejects.toThrow(/^offset/);
+    await expect(memory.list({ kind: 'a b' })).rejects.toThrow(/^kind is "a b", not one word/);
+    await expect(memory.list({ tag: '' })).rejects.toThrow(/^tag is empty/);
+    await expect(memory.deleteNamespace('')).rejects.toThrow(/^namespace is empty/);
+    await expect(memory.purge({ key: '\ud800' })).rejects.toThrow(/^key has a NUL or a lone surrogate/);
     await expect(memory.list({ prefix: '\ud800' })).rejects.toThrow(/^prefix/);
   });
 });
@@ -162,7 +180,9 @@ describe('store', () => {
       namespace: 'default',
       key: 'k',
       id: 1,
+      version: 1,
       created: true,
+      duplicates: [],
       bytes: 3,
       updatedAt: clock,
       expiresAt: clock + 5000,
@@ -173,7 +193,9 @@ describe('store', () => {
       namespace: 'default',
       key: 'k',
       id: 1,
+      version: 2,
       created: false,
+      duplicates: [],
       bytes: 7,
       updatedAt: clock,
       expiresAt: null,
@@ -182,9 +204,17 @@ describe('store', () => {
       namespace: 'default',
       key: 'k',
       id: 1,
+      version: 2,
+      kind: 'note',
+      importance: 0.5,
       format: 'json',
       bytes: 7,
       tags: [],
+      agent: null,
+      session: null,
+      run: null,
+      validFrom: null,
+      validTo: null,
       createdAt: clock - 10,
       updatedAt: clock,
       expiresAt: null,
@@ -200,6 +230,47 @@ describe('store', () => {
     expect((await memory.list({ namespace: 'default' })).total).toBe(names.length);
   });
 
+  test('the same content again changes nothing but the time to live', async () => {
+    const input = { key: 'k', value: { a: [1] }, tags: ['x'], kind: 'fact', importance: 1, agent: 'me', ttlSeconds: 5 };
+    const first = await memory.store(input);
+    clock += 10;
+    const again = await memory.store(input);
+    expect(again).toEqual({ ...first, created: false, expiresAt: clock + 5000 });
+    expect((await memory.get({ key: 'k' }))?.expiresAt).toBe(clock + 5000);
+    expect(await memory.store({ ...input, ttlSeconds: undefined })).toMatchObject({ version: 1, expiresAt: null });
+    expect((await memory.get({ key: 'k' }))?.expiresAt).toBeNull();
+    expect(await memory.history({ key: 'k' })).toHaveLength(1);
+    for (const change of [{ value: '{"a":[1]}' }, { tags: [] }, { kind: 'note' }, { importance: 0 }, { agent: undefined }]) {
+      const before = (await memory.store(input)).version;
+      expect(await memory.store({ ...input, ...change })).toMatchObject({ version: before + 1, created: false });
+    }
+  });
+
+  test('entries with the same value are named, of the same namespace, at most 10, unless they are gone', async () => {
+    for (let at = 0; at < 12; at += 1)
+      await memory.store({ key: `same/${at}`, value: 'same', ...(at === 0 ? { ttlSeconds: 1 } : {}) });
+    await memory.store({ namespace: 'other', key: 'elsewhere', value: 'same' });
+    await memory.store({ key: 'differs', value: 'other' });
+    const { duplicates } = await memory.store({ key: 'new', value: 'same' });
+    expect(duplicates).toEqual(Array.from({ length: 10 }, (_, at) => `same/${at}`));
+    clock += 1000;
+    for (let at = 1; at < 10; at += 1) await memory.delete({ key: `same/${at}` });
+    expect((await memory.store({ key: 'new', value: 'same' })).duplicates).toEqual(['same/10', 'same/11']);
+    expect((await memory.store({ key: 'new', value: 'unique' })).duplicates).toEqual([]);
+  });
+
+  test('ifVersion: only if nobody was faster', async () => {
+    await expect(memory.store({ key: 'k', value: 1, ifVersion: 1 })).rejects.toThrow(ConflictError);
+    await memory.store({ key: 'k', value: 1, ifVersion: 0 });
+    await expect(memory.store({ key: 'k', value: 2, ifVersion: 0 })).rejects.toThrow(
+      /has version 1, not version 0; nothing was stored/,
+    );
+    expect(await memory.store({ key: 'k', value: 2, ifVersion: 1 })).toMatchObject({ version: 2 });
+    await memory.delete({ key: 'k' });
+    await expect(memory.store({ key: 'k', value: 3, ifVersion: 2 })).rejects.toThrow(/does not exist/);
+    expect(await memory.store({ key: 'k', value: 3, ifVersion: 0 })).toMatchObject({ version: 3, created: true });
+  });
+
   test('many at once', async () => {
     await Promise.all(Array.from({ length: 50 }, (_, i) => memory.store({ key: `k${i % 10}`, value: i })));
     expect((await memory.list()).total).toBe(10);
@@ -211,11 +282,9 @@ describe('expiry is exact to the millisecond', () => {
     await memory.store({ key: 'k', value: 'short lived', ttlSeconds: 1.5 });
     clock += 1499;
     expect(await memory.get({ key: 'k' })).toBeDefined();
-    expect(await memory.search({ query: 'lived' })).toMatchObject({ total: 1 });
     clock += 1;
     expect(await memory.get({ key: 'k' })).toBeUndefined();
     expect(await memory.list()).toEqual({ entries: [], total: 0 });
-    expect(await memory.search({ query: 'lived' })).toMatchObject({ results: [], total: 0 });
     expect(await memory.namespaces()).toEqual([]);
     expect(await memory.delete({ key: 'k' })).toBe(false);
     expect(await memory.store({ key: 'k', value: 'again' })).toMatchObject({ created: true, id: 2 });
@@ -266,6 +335,24 @@ describe('list, delete, namespaces', () => {
       expect.objectContaining({ bytes: 500, format: 'text', preview: 'v'.repeat(200) }),
     ]);
     expect(Object.keys((await memory.list()).entries[0] ?? {})).not.toContain('value');
+  });
+
+  test('by kind, by tag, and what was deleted', async () => {
+    await memory.store({ namespace: 'y', key: 'f', value: 1, kind: 'fact', tags: ['a', 'b%'] });
+    await memory.store({ namespace: 'y', key: 'g', value: 2, tags: ['ab'], ttlSeconds: 1 });
+    const keys = async (input: Parameters<Memory['list']>[0]): Promise<string[]> =>
+      (await memory.list({ namespace: 'y', ...input })).entries.map((entry) => entry.key);
+    expect(await keys({ kind: 'fact' })).toEqual(['f']);
+    expect(await keys({ tag: 'a' })).toEqual(['f']);
+    expect(await keys({ tag: 'b%' })).toEqual(['f']);
+    expect(await keys({ tag: '%' })).toEqual([]);
+    expect(await keys({ kind: 'note', tag: 'ab', prefix: 'g' })).toEqual(['g']);
+    await memory.delete({ namespace: 'y', key: 'f' });
+    await memory.delete({ namespace: 'y', key: 'g' });
+    expect(await keys({})).toEqual([]);
+    expect(await keys({ deleted: true })).toEqual(['f', 'g']);
+    clock += 1000;
+    expect(await keys({ deleted: true })).toEqual(['f']);
   });
 
   test('delete tells whether there was one', async () => {

@@ -1,0 +1,127 @@
+import { BusyError, InvalidInputError, StorageError } from '../../errors.ts';
+import type { Database, Queries, SqlValue } from '../../store/database.ts';
+import { numberOf } from '../../store/row.ts';
+import { runApart } from '../../store/run-apart.ts';
+import { VISIBLE } from '../entry.ts';
+import { checkName, checkRange } from '../limits.ts';
+import type { CompactReport } from './care.ts';
+import { openLocal, type CareDeps } from './care-deps.ts';
+import { fileBytes } from './stats.ts';
+
+export interface CompactOptions {
+  readonly namespace?: string | undefined;
+  readonly deletedDays?: number | undefined;
+  readonly keepVersions?: number | undefined;
+  readonly dedupe?: boolean | undefined;
+}
+
+const DAY_MS = 24 * 3600 * 1000;
+/** A hundred years. */
+const MAX_DAYS = 36_500;
+/** Changes kept for those who follow `chg`; who comes later than that starts over from the entries. */
+const CHANGES_KEPT = 100_000;
+const PATIENCE_MS = 10_000;
+const PAUSE_MS = 50;
+
+/** Runs a statement of its own while others hold the lock now and then, for about 10 s. */
+async function runWhenFree(deps: CareDeps, path: string, sql: string): Promise<ReturnType<typeof runApart>> {
+  for (let paused = 0; ; paused += PAUSE_MS) {
+    try {
+      return await runApart({ path, mode: 'write', key: deps.key }, sql);
+    } catch (error) {
+      if (!(error instanceof BusyError) || paused >= PATIENCE_MS) throw error;
+    }
+    await deps.runtime.sleep(PAUSE_MS);
+  }
+}
+
+async function deleteRepeated(queries: Queries, now: number, scope: readonly SqlValue[]): Promise<number> {
+  const { changes } = await queries.run(
+    `UPDATE memory_entry SET deleted_at = ? WHERE ${VISIBLE} ${scope.length === 0 ? '' : 'AND namespace = ?'} AND EXISTS (
+      SELECT 1 FROM memory_entry newer WHERE newer.hash = memory_entry.hash AND newer.namespace = memory_entry.namespace
+        AND newer.format = memory_entry.format AND newer.deleted_at IS NULL AND (newer.expires_at IS NULL OR newer.expires_at > ?)
+        AND (newer.updated_at, newer.id) > (memory_entry.updated_at, memory_entry.id))`,
+    [now, now, ...scope, now],
+  );
+  return changes;
+}
+
+async function remove(
+  queries: Queries,
+  now: number,
+  options: CompactOptions,
+): Promise<Omit<CompactReport, 'bytesBefore' | 'bytesAfter'>> {
+  const { namespace, deletedDays = 30, keepVersions = 100, dedupe = false } = options;
+  const scope = namespace === undefined ? [] : [namespace];
+  const inScope = namespace === undefined ? '' : 'AND namespace = ?';
+  const run = async (sql: string, params: readonly SqlValue[]): Promise<number> => (await queries.run(sql, params)).changes;
+  const expired = await run(`DELETE FROM memory_entry WHERE expires_at <= ? ${inScope}`, [now, ...scope]);
+  const purged = await run(`DELETE FROM memory_entry WHERE deleted_at <= ? ${inScope}`, [
+    Math.floor(now - deletedDays * DAY_MS),
+    ...scope,
+  ]);
+  const duplicates = dedupe ? await deleteRepeated(queries, now, scope) : 0;
+  const versions = await run(
+    `DELETE FROM memory_version WHERE (entry_id, version) IN (SELECT entry_id, version FROM (
+      SELECT entry_id, v.version, row_number() OVER (PARTITION BY entry_id ORDER BY v.version DESC) AS age
+        FROM memory_version v JOIN memory_entry e ON e.id = entry_id ${namespace === undefined ? '' : 'WHERE e.namespace = ?'}
+    ) WHERE age > ?)`,
+    [...scope, keepVersions],
+  );
+  const vectors = await run(
+    'DELETE FROM embedding WHERE NOT EXISTS (SELECT 1 FROM memory_entry e WHERE e.hash = embedding.hash)',
+    [],
+  );
+  await queries.run(`DELETE FROM chg WHERE seq <= (SELECT max(seq) FROM chg) - ${CHANGES_KEPT}`);
+  await queries.run(`INSERT INTO memory_fts (memory_fts) VALUES ('optimize')`);
+  return { expired, purged, versions, duplicates, vectors };
+}
+
+/** Writes the file anew without its gaps, then empties the log. Others may read and write meanwhile, or wait shortly. */
+async function giveBack(deps: CareDeps, db: Database): Promise<void> {
+  try {
+    await runWhenFree(deps, db.path, 'VACUUM');
+    await runWhenFree(deps, db.path, 'PRAGMA wal_checkpoint(TRUNCATE)');
+  } catch (error) {
+    if (!(error instanceof StorageError || error instanceof BusyError)) throw error;
+    throw new StorageError(`what is not needed was removed, but its space could not be given back: ${error.message}`, {
+      cause: error,
+      hint: 'Compacting needs as much free space as the database has; free some, then compact again.',
+      details: { path: db.path },
+    });
+  }
+}
+
+/** See `Care.compact`. */
+export async function compact(deps: CareDeps, options: CompactOptions = {}): Promise<CompactReport> {
+  const { namespace, deletedDays = 30, keepVersions = 100 } = options;
+  if (namespace !== undefined) checkName('namespace', namespace);
+  if (!(deletedDays >= 0 && deletedDays <= MAX_DAYS)) {
+    throw new InvalidInputError(`deletedDays is ${deletedDays}; expected 0 to ${MAX_DAYS}`, {
+      hint: 'Pass deletedDays within that range.',
+      details: { parameter: 'deletedDays' },
+    });
+  }
+  checkRange('keepVersions', keepVersions, 0, Number.MAX_SAFE_INTEGER);
+  const db = await deps.open('write');
+  const bytesBefore = fileBytes(db);
+  const removed = await db.write((queries) => remove(queries, deps.runtime.now(), options));
+  if (db.kind === 'file') await giveBack(deps, db);
+  return { ...removed, bytesBefore, bytesAfter: fileBytes(db) };
+}
+
+/** See `Care.persist`. */
+export async function persist(
+  deps: CareDeps,
+): Promise<{ readonly entries: number; readonly framesLeft: number; readonly bytes: number }> {
+  const db = await openLocal(deps, 'write', 'Writing the log into the file');
+  // The checkpoint syncs the log before and the file after it. Opening the file here to sync it once more would drop the
+  // locks that SQLite holds on it in this process.
+  const row = (await runWhenFree(deps, db.path, 'PRAGMA wal_checkpoint(TRUNCATE)'))[0] ?? {};
+  const total = await db.get(`SELECT count(*) AS entries FROM memory_entry WHERE ${VISIBLE}`, [deps.runtime.now()]);
+  return {
+    entries: numberOf(total ?? {}, 'entries'),
+    framesLeft: Math.max(0, numberOf(row, 'log') - numberOf(row, 'checkpointed')),
+    bytes: fileBytes(db) ?? 0,
+  };
+}

@@ -1,0 +1,114 @@
+import { existsSync } from 'node:fs';
+import { link, rename, stat, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ConflictError } from '../../errors.ts';
+import type { Runtime } from '../../runtime.ts';
+import { syncFolder } from '../../store/atomic-file.ts';
+import type { OpenMode } from '../../store/connection.ts';
+import { numberOf, textOf } from '../../store/row.ts';
+import { runApart } from '../../store/run-apart.ts';
+import { damaged } from '../../store/sqlite-failure.ts';
+import { codeOf, storageError } from '../../store/storage-error.ts';
+import type { CareDeps } from './care-deps.ts';
+import { isTaken } from './care-path.ts';
+import { manifestPath, sha256, syncFile, type Manifest } from './manifest.ts';
+import { withTemporary } from './temporary.ts';
+
+/** A database file to run a statement on. */
+export interface DatabaseFile {
+  readonly path: string;
+  readonly mode: OpenMode;
+  readonly key: string | undefined;
+}
+
+/**
+ * What is wrong with a database file; empty when nothing is. The full-text index is left out: it is made from the
+ * entries, and can be made anew.
+ */
+export async function damageOf(file: DatabaseFile): Promise<readonly string[]> {
+  const rows = await runApart(file, 'PRAGMA integrity_check');
+  return rows.map((row) => textOf(row, 'integrity_check')).filter((line) => line !== 'ok' && !line.includes('memory_fts'));
+}
+
+const FACTS = `SELECT user_version AS schemaVersion,
+  (SELECT count(*) FROM memory_entry WHERE deleted_at IS NULL) AS entries, (SELECT count(*) FROM memory_version) AS versions
+  FROM pragma_user_version`;
+
+function taken(path: string, cause?: unknown): ConflictError {
+  return new ConflictError(`${path} exists already`, {
+    cause,
+    hint: 'Give another path; nothing is overwritten.',
+    details: { path },
+  });
+}
+
+/** Gives a file its name, unless something has it. Not every file system can link: there a gap of an instant remains. */
+export async function place(temporary: string, path: string): Promise<void> {
+  try {
+    await link(temporary, path);
+    await unlink(temporary);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') throw taken(path, error);
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(codeOf(error))) throw storageError(error, 'write', path);
+    if (isTaken(path)) throw taken(path, error);
+    await rename(temporary, path);
+  }
+  await syncFolder(dirname(path));
+}
+
+async function writeManifest(runtime: Runtime, path: string, manifest: Manifest): Promise<void> {
+  await withTemporary(dirname(path), runtime, async (temporary) => {
+    await syncFile(temporary, `${JSON.stringify(manifest, null, 2)}\n`);
+    await place(temporary, manifestPath(path));
+  });
+}
+
+/**
+ * Copies a database that others may be writing to, as of one moment, encrypted when it is; checks the copy, then puts
+ * it in its place with a manifest beside it. On failure nothing is left of it.
+ * Errors: `ConflictError` when the place is taken, `DatabaseDamagedError`, `StorageError`, `BusyError`.
+ */
+export async function copyDatabase({ runtime, key }: CareDeps, from: string, path: string): Promise<Manifest> {
+  if (isTaken(path)) throw taken(path);
+  if (isTaken(manifestPath(path))) throw taken(manifestPath(path));
+  return withTemporary(dirname(path), runtime, async (temporary) => {
+    await runApart({ path: from, mode: 'read', key }, 'VACUUM INTO ?', [temporary]);
+    const copy: DatabaseFile = { path: temporary, mode: 'frozen', key };
+    const damage = await damageOf(copy);
+    if (damage.length > 0) throw damaged(from, `a copy of it is: ${damage.slice(0, 3).join('; ')}`);
+    const facts = (await runApart(copy, FACTS))[0] ?? {};
+    await syncFile(temporary);
+    const manifest: Manifest = {
+      format: 'skillflow-backup',
+      version: 1,
+      schemaVersion: numberOf(facts, 'schemaVersion'),
+      entries: numberOf(facts, 'entries'),
+      versions: numberOf(facts, 'versions'),
+      sha256: await sha256(temporary),
+      bytes: (await stat(temporary)).size,
+      createdAt: runtime.now(),
+      encrypted: key !== undefined,
+    };
+    await place(temporary, path);
+    try {
+      await writeManifest(runtime, path, manifest);
+    } catch (error) {
+      await unlink(path);
+      throw error;
+    }
+    return manifest;
+  });
+}
+
+/** A name that is free: `<folder>/<name>.db`, else `<name>-2.db` and so on. */
+export function freeName(path: (suffix: string) => string): string {
+  for (let n = 1; ; n += 1) {
+    const candidate = path(n === 1 ? '' : `-${n}`);
+    if (!existsSync(candidate) && !isTaken(candidate) && !isTaken(manifestPath(candidate))) return candidate;
+  }
+}
+
+/** A moment as part of a file's name: `2025-01-31T23-59-59-999Z`. */
+export function timeName(now: number): string {
+  return new Date(now).toISOString().replaceAll(/[:.]/g, '-');
+}

@@ -1,0 +1,232 @@
+import { setImmediate } from 'node:timers/promises';
+import { DatabaseDamagedError, SkillflowError } from '../../errors.ts';
+import { contentHash } from '../../store/content-hash.ts';
+import { NOT_CHECKED, type Database, type Queries, type Row, type SqlValue } from '../../store/database.ts';
+import { numberOf, textOf } from '../../store/row.ts';
+import { runApart } from '../../store/run-apart.ts';
+import type { Finding } from './care.ts';
+
+/** A finding, and how it can be repaired. */
+export interface Examined extends Finding {
+  /** Inside a transaction; says what was done. */
+  readonly repair?: (queries: Queries) => Promise<string>;
+}
+
+interface Check {
+  (db: Database): Promise<readonly Examined[]>;
+  readonly about: Finding['check'];
+}
+
+type Outcome = Omit<Examined, 'check'>;
+
+function check(about: Finding['check'], examine: (db: Database) => Promise<Outcome | readonly Outcome[]>): Check {
+  const run = async (db: Database): Promise<readonly Examined[]> =>
+    [await examine(db)].flat().map((outcome) => ({ check: about, ...outcome }));
+  return Object.assign(run, { about });
+}
+
+async function count(queries: Queries, sql: string, params: readonly SqlValue[] = []): Promise<number> {
+  return numberOf((await queries.get(`SELECT count(*) AS n FROM ${sql}`, params)) ?? {}, 'n');
+}
+
+const SOME = 5;
+
+/** What SQLite's check says, line by line; of a file on a thread of its own, since it reads all of it. */
+async function verdictOf(db: Database, key: string | undefined): Promise<readonly string[]> {
+  if (db.kind !== 'file') return (await db.integrity()).split('\n');
+  const rows = await runApart({ path: db.path, mode: 'read', key }, 'PRAGMA integrity_check');
+  return rows.map((row) => textOf(row, 'integrity_check'));
+}
+
+/** SQLite's own check of every page and index. The full-text index is reported apart, since it can be made anew. */
+export async function checkIntegrity(
+  db: Database,
+  key: string | undefined,
+): Promise<{ readonly finding: Examined; readonly fullText: readonly string[] }> {
+  try {
+    const lines = await verdictOf(db, key);
+    if (lines[0] === NOT_CHECKED)
+      return { finding: { check: 'integrity', status: 'not checked', detail: NOT_CHECKED }, fullText: [] };
+    const fullText = lines.filter((line) => line.includes('memory_fts'));
+    const damage = lines.filter((line) => line !== 'ok' && !line.includes('memory_fts'));
+    if (damage.length === 0)
+      return { finding: { check: 'integrity', status: 'ok', detail: 'every page and index is sound' }, fullText };
+    const detail = `SQLite reports damage, which is not repaired: ${damage.slice(0, SOME).join('; ')}. Restore a backup into a new database; one made now is only kept if the copy is sound.`;
+    return { finding: { check: 'integrity', status: 'wrong', detail }, fullText };
+  } catch (error) {
+    if (!(error instanceof SkillflowError)) throw error;
+    const damaged = error instanceof DatabaseDamagedError;
+    const detail = damaged ? `${error.message}. ${error.hint ?? ''}` : error.message;
+    return { finding: { check: 'integrity', status: damaged ? 'wrong' : 'not checked', detail }, fullText: [] };
+  }
+}
+
+const VERSION_ORPHANS = 'memory_version WHERE NOT EXISTS (SELECT 1 FROM memory_entry e WHERE e.id = entry_id)';
+const LINK_ORPHANS = `memory_link WHERE NOT EXISTS (SELECT 1 FROM memory_entry e WHERE e.id = from_id)
+  OR NOT EXISTS (SELECT 1 FROM memory_entry e WHERE e.id = to_id)`;
+const SPACE_ORPHANS = 'embedding WHERE NOT EXISTS (SELECT 1 FROM embedding_space s WHERE s.id = space_id)';
+
+export const checkOrphans = check('orphans', async (db) => {
+  const versions = await count(db, VERSION_ORPHANS);
+  const links = await count(db, LINK_ORPHANS);
+  const vectors = await count(db, SPACE_ORPHANS);
+  if (versions + links + vectors === 0) return { status: 'ok', detail: 'every version, link and vector belongs to something' };
+  return {
+    status: 'wrong',
+    detail: `${versions} versions, ${links} links and ${vectors} vectors belong to nothing`,
+    repair: async (queries) => {
+      for (const orphans of [VERSION_ORPHANS, LINK_ORPHANS, SPACE_ORPHANS]) await queries.run(`DELETE FROM ${orphans}`);
+      return 'they were removed';
+    },
+  };
+});
+
+/** @param reported what the check of integrity said of the index */
+export async function checkFullText(db: Database, reported: readonly string[]): Promise<Examined> {
+  const repair = async (queries: Queries): Promise<string> => {
+    await queries.run(`INSERT INTO memory_fts (memory_fts) VALUES ('rebuild')`);
+    return 'the index was made anew';
+  };
+  const wrong = (detail: string): Examined => ({ check: 'full-text', status: 'wrong', detail, repair });
+  if (reported.length > 0) return wrong(`the full-text index is damaged: ${reported.slice(0, SOME).join('; ')}`);
+  if (db.readOnly) return { check: 'full-text', status: 'not checked', detail: 'the database is open read-only' };
+  try {
+    // With rank 1 the index is compared with the entries too (source: sqlite.org/fts5.html#the_integrity_check_command).
+    await db.run(`INSERT INTO memory_fts (memory_fts, rank) VALUES ('integrity-check', 1)`);
+    return { check: 'full-text', status: 'ok', detail: 'the full-text index agrees with the entries' };
+  } catch (error) {
+    if (error instanceof DatabaseDamagedError) return wrong('the full-text index disagrees with the entries');
+    if (!(error instanceof SkillflowError)) throw error;
+    return { check: 'full-text', status: 'not checked', detail: error.message };
+  }
+}
+
+/** Entries without any change, as long as the log has all of them; and those whose last change is a wrong one. */
+const UNLOGGED = `memory_entry e LEFT JOIN (SELECT entry_id, max(seq) AS seq FROM chg GROUP BY entry_id) last ON last.entry_id = e.id
+  LEFT JOIN chg ON chg.seq = last.seq
+  WHERE CASE WHEN chg.seq IS NULL THEN coalesce((SELECT min(seq) FROM chg), 1) <= 1
+    ELSE (chg.op = 'delete') <> (e.deleted_at IS NOT NULL) END`;
+const VANISHED = `(SELECT entry_id, max(seq) AS seq FROM chg GROUP BY entry_id) last JOIN chg ON chg.seq = last.seq
+  WHERE chg.op <> 'delete' AND NOT EXISTS (SELECT 1 FROM memory_entry e WHERE e.id = last.entry_id)`;
+
+export const checkChanges = check('change log', async (db) => {
+  const unlogged = await count(db, UNLOGGED);
+  const vanished = await count(db, VANISHED);
+  if (unlogged + vanished === 0) return { status: 'ok', detail: 'the log of changes agrees with the entries' };
+  return {
+    status: 'wrong',
+    detail: `the last change of ${unlogged} entries is not logged, and ${vanished} vanished without one`,
+    repair: async (queries) => {
+      await queries.run(
+        `INSERT INTO chg (entry_id, op) SELECT e.id, CASE WHEN e.deleted_at IS NULL THEN 'update' ELSE 'delete' END FROM ${UNLOGGED}`,
+      );
+      await queries.run(`INSERT INTO chg (entry_id, op) SELECT last.entry_id, 'delete' FROM ${VANISHED}`);
+      return 'the changes were logged';
+    },
+  };
+});
+
+const MISSHAPEN = `embedding WHERE EXISTS (
+  SELECT 1 FROM embedding_space s WHERE s.id = space_id AND octet_length(vector) <> 4 * s.dimensions)`;
+const UNUSED = 'embedding WHERE NOT EXISTS (SELECT 1 FROM memory_entry e WHERE e.hash = embedding.hash)';
+
+export const checkVectors = check('vectors', async (db) => {
+  const misshapen = await count(db, MISSHAPEN);
+  const unused = await count(db, UNUSED);
+  const note = unused === 0 ? '' : `; ${unused} belong to no current value (compacting removes them)`;
+  if (misshapen === 0) return { status: 'ok', detail: `every vector has the length of its space${note}` };
+  return {
+    status: 'wrong',
+    detail: `${misshapen} vectors do not have the length of their space${note}`,
+    repair: async (queries) => {
+      await queries.run(`DELETE FROM ${MISSHAPEN}`);
+      return 'they were removed, and will be made anew';
+    },
+  };
+});
+
+interface Faults {
+  /** Values whose hash is not theirs. */
+  readonly hashes: { readonly table: 'memory_entry' | 'memory_version'; readonly id: number; readonly version: number }[];
+  /** Names of what holds no JSON where it should. */
+  readonly unreadable: string[];
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function examineRow(row: Row, table: 'memory_entry' | 'memory_version', name: string, faults: Faults): void {
+  const value = textOf(row, 'value');
+  const version = numberOf(row, 'version');
+  const hash = row['hash'];
+  if (!(hash instanceof Uint8Array) || Buffer.compare(hash, contentHash(value)) !== 0) {
+    faults.hashes.push({ table, id: numberOf(row, 'id'), version });
+  }
+  const unreadable = (textOf(row, 'format') === 'json' && !isJson(value)) || !isJson(textOf(row, 'tags'));
+  if (unreadable) faults.unreadable.push(`${name} version ${version}`);
+}
+
+const PAGE = 64;
+
+/** Reads every value once, a page at a time. */
+async function examineValues(queries: Queries): Promise<Faults> {
+  const faults: Faults = { hashes: [], unreadable: [] };
+  const name = (row: Row): string => `${textOf(row, 'namespace')}/${textOf(row, 'key')}`;
+  for (let after = 0, size = PAGE; size === PAGE;) {
+    const page = await queries.all(
+      `SELECT id, namespace, key, version, value, format, hash, tags FROM memory_entry WHERE id > ? ORDER BY id LIMIT ${PAGE}`,
+      [after],
+    );
+    for (const row of page) examineRow(row, 'memory_entry', name(row), faults);
+    await setImmediate(); // others of this process may go on
+    size = page.length;
+    after = numberOf(page.at(-1) ?? { id: after }, 'id');
+  }
+  for (let after: readonly SqlValue[] = [0, 0], size = PAGE; size === PAGE;) {
+    const page: readonly Row[] = await queries.all(
+      `SELECT entry_id AS id, namespace, key, v.version, v.value, v.format, v.hash, v.tags
+        FROM memory_version v JOIN memory_entry e ON e.id = entry_id
+        WHERE (entry_id, v.version) > (?, ?) ORDER BY entry_id, v.version LIMIT ${PAGE}`,
+      after,
+    );
+    for (const row of page) examineRow(row, 'memory_version', name(row), faults);
+    await setImmediate();
+    size = page.length;
+    const last = page.at(-1);
+    if (last !== undefined) after = [numberOf(last, 'id'), numberOf(last, 'version')];
+  }
+  return faults;
+}
+
+async function hashAnew(queries: Queries, { hashes }: Faults): Promise<string> {
+  for (const { table, id, version } of hashes) {
+    const where = table === 'memory_entry' ? 'id = ? AND version = ?' : 'entry_id = ? AND version = ?';
+    const row = await queries.get(`SELECT value FROM ${table} WHERE ${where}`, [id, version]);
+    if (row === undefined) continue; // changed or removed since it was examined
+    await queries.run(`UPDATE ${table} SET hash = ? WHERE ${where}`, [contentHash(textOf(row, 'value')), id, version]);
+  }
+  return 'the hashes were made anew';
+}
+
+export const checkValues = check('values', async (db) => {
+  const faults = await examineValues(db);
+  const { hashes, unreadable } = faults;
+  if (hashes.length + unreadable.length === 0) return { status: 'ok', detail: 'every value can be read and has its hash' };
+  const names = unreadable.slice(0, SOME).join(', ');
+  const outcomes: Outcome[] = [];
+  if (hashes.length > 0) {
+    const detail = `${hashes.length} values do not have their hash`;
+    outcomes.push({ status: 'wrong', detail, repair: (queries) => hashAnew(queries, faults) });
+  }
+  if (unreadable.length > 0) {
+    const detail = `${unreadable.length} values or tags are no JSON; they are not repaired, only stored anew or reverted: ${names}`;
+    outcomes.push({ status: 'wrong', detail });
+  }
+  return outcomes;
+});

@@ -1,0 +1,148 @@
+import type { Connection } from '../../store/connection.ts';
+import type { Row, SqlValue } from '../../store/database.ts';
+import { numberOf, numberOrNull, textOf, textOrNull } from '../../store/row.ts';
+
+/** The columns that an entry and its earlier versions share. */
+const CONTENT = [
+  'value',
+  'format',
+  'words',
+  'hash',
+  'tags',
+  'kind',
+  'importance',
+  'agent',
+  'session',
+  'run',
+  'updated_at',
+  'expires_at',
+  'valid_from',
+  'valid_to',
+] as const;
+export const CONTENT_COLUMNS = CONTENT.join(', ');
+/** Of {@link CONTENT_COLUMNS} those that are small; the hash stands for the value and its words. */
+const SMALL = CONTENT.filter((column) => column !== 'value' && column !== 'words');
+export const SMALL_COLUMNS = SMALL.join(', ');
+
+/** What an entry says, or said in an earlier version. */
+export interface Content {
+  readonly version: number;
+  /** Of {@link CONTENT_COLUMNS}, in their order. */
+  readonly values: readonly SqlValue[];
+  /** Of {@link SMALL_COLUMNS}: equal for equal contents. */
+  signature(): string;
+  /** Names a version wherever it is kept: the hash of its value and when it was written. */
+  readonly identity: string;
+  readonly updatedAt: number;
+  readonly expiresAt: number | null;
+  /** Characters of the value. */
+  readonly size: number;
+}
+
+/** An entry that comes from elsewhere. */
+export interface Incoming {
+  readonly namespace: string;
+  readonly key: string;
+  readonly createdAt: number;
+  readonly deletedAt: number | null;
+  readonly current: Content;
+  /** Earlier versions, oldest first. */
+  readonly history: readonly Content[];
+}
+
+/** A link between entries that come from elsewhere, by their names. */
+export interface IncomingLink {
+  readonly from: readonly [namespace: string, key: string];
+  readonly to: readonly [namespace: string, key: string];
+  readonly kind: string;
+  readonly reason: string | null;
+  readonly createdAt: number;
+}
+
+/** Where entries come from. It is read once, entries first. Reading is synchronous, so that a transaction may do it. */
+export interface Source {
+  entries(): Iterable<Incoming>;
+  links(): Iterable<IncomingLink>;
+}
+
+function printed(value: SqlValue | undefined): string {
+  return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : JSON.stringify(value ?? null);
+}
+
+export function signatureOf(row: Row): string {
+  return SMALL.map((column) => printed(row[column])).join(' ');
+}
+
+export function identityOf(row: Row): string {
+  return `${printed(row['hash'])} ${printed(row['updated_at'])}`;
+}
+
+/** The content in a row that has `version` and {@link CONTENT_COLUMNS}. */
+export function toContent(row: Row): Content {
+  return {
+    version: numberOf(row, 'version'),
+    values: CONTENT.map((column) => row[column] ?? null),
+    signature: () => signatureOf(row),
+    identity: identityOf(row),
+    updatedAt: numberOf(row, 'updated_at'),
+    expiresAt: numberOrNull(row, 'expires_at'),
+    size: textOf(row, 'value').length,
+  };
+}
+
+/** Entries read at once; each may have 1 MiB. */
+const PAGE = 32;
+const LINKS_PAGE = 500;
+
+const ENTRIES = `SELECT id, namespace, key, version, created_at, deleted_at, ${CONTENT_COLUMNS},
+    EXISTS (SELECT 1 FROM memory_version WHERE entry_id = memory_entry.id) AS has_history
+  FROM memory_entry WHERE id > ? ORDER BY id LIMIT ${PAGE}`;
+const HISTORY = `SELECT version, ${CONTENT_COLUMNS} FROM memory_version WHERE entry_id = ? ORDER BY version`;
+const LINKS = `SELECT from_id, to_id, l.kind, reason, l.created_at, f.namespace AS from_namespace, f.key AS from_key,
+    t.namespace AS to_namespace, t.key AS to_key
+  FROM memory_link l JOIN memory_entry f ON f.id = from_id JOIN memory_entry t ON t.id = to_id
+  WHERE (from_id, to_id, l.kind) > (?, ?, ?) ORDER BY from_id, to_id, l.kind LIMIT ${LINKS_PAGE}`;
+
+function* entriesOf(connection: Connection): Generator<Incoming> {
+  for (let after = 0; ;) {
+    const page = connection.all(ENTRIES, [after]);
+    for (const row of page) {
+      after = numberOf(row, 'id');
+      yield {
+        namespace: textOf(row, 'namespace'),
+        key: textOf(row, 'key'),
+        createdAt: numberOf(row, 'created_at'),
+        deletedAt: numberOrNull(row, 'deleted_at'),
+        current: toContent(row),
+        history: row['has_history'] === 0 ? [] : connection.all(HISTORY, [after]).map(toContent),
+      };
+    }
+    if (page.length < PAGE) return;
+  }
+}
+
+function toLink(row: Row): IncomingLink {
+  return {
+    from: [textOf(row, 'from_namespace'), textOf(row, 'from_key')],
+    to: [textOf(row, 'to_namespace'), textOf(row, 'to_key')],
+    kind: textOf(row, 'kind'),
+    reason: textOrNull(row, 'reason'),
+    createdAt: numberOf(row, 'created_at'),
+  };
+}
+
+function* linksOf(connection: Connection): Generator<IncomingLink> {
+  for (let after: readonly SqlValue[] = [0, 0, '']; ;) {
+    const page = connection.all(LINKS, after);
+    for (const row of page) {
+      after = [numberOf(row, 'from_id'), numberOf(row, 'to_id'), textOf(row, 'kind')];
+      yield toLink(row);
+    }
+    if (page.length < LINKS_PAGE) return;
+  }
+}
+
+/** All that a database of the current schema holds; its connection has a read transaction open. */
+export function databaseSource(connection: Connection): Source {
+  return { entries: () => entriesOf(connection), links: () => linksOf(connection) };
+}

@@ -1,0 +1,140 @@
+import { contentHash } from '../store/content-hash.ts';
+import type { Row, SqlValue } from '../store/database.ts';
+import { numberOf, numberOrNull, textOf, textOrNull } from '../store/row.ts';
+import { InternalError } from '../errors.ts';
+import { checkImportance, checkName, checkTags, checkTtl, checkValidity, checkVersion, checkWord } from './limits.ts';
+import type { StoreInput } from './memory.ts';
+import { encodeValue } from './value.ts';
+
+/** What a version of an entry says and where it comes from, as the columns of the tables hold it. */
+export interface Content {
+  readonly value: string;
+  readonly format: string;
+  readonly words: string | null;
+  readonly hash: Uint8Array;
+  /** JSON. */
+  readonly tags: string;
+  readonly kind: string;
+  readonly importance: number;
+  readonly agent: string | null;
+  readonly session: string | null;
+  readonly run: string | null;
+  readonly validFrom: number | null;
+  readonly validTo: number | null;
+}
+
+/** An input that was found valid, with everything done that needs no database. */
+export interface Prepared {
+  readonly namespace: string;
+  readonly key: string;
+  readonly content: Content;
+  /** UTF-8 bytes of the value. */
+  readonly bytes: number;
+  readonly ttlMs: number | null;
+  readonly ifVersion: number | null;
+}
+
+/** Columns of {@link Content}, in the order of {@link contentParams}. */
+export const CONTENT_COLUMNS = [
+  'value',
+  'format',
+  'words',
+  'hash',
+  'tags',
+  'kind',
+  'importance',
+  'agent',
+  'session',
+  'run',
+  'valid_from',
+  'valid_to',
+] as const;
+
+/** The columns that {@link saysTheSame} reads. */
+export const COMPARED_COLUMNS = CONTENT_COLUMNS.filter((column) => column !== 'value' && column !== 'words');
+
+export function contentParams(content: Content): SqlValue[] {
+  const { value, format, words, hash, tags, kind, importance, agent, session, run, validFrom, validTo } = content;
+  return [value, format, words, hash, tags, kind, importance, agent, session, run, validFrom, validTo];
+}
+
+/** The hash in a row. Throws `InternalError` when the row has none. */
+export function hashOf(row: Row): Uint8Array {
+  const { hash } = row;
+  if (!(hash instanceof Uint8Array)) throw new InternalError('a memory entry has no hash');
+  return hash;
+}
+
+/** The content in a row with all of {@link CONTENT_COLUMNS}. */
+export function contentOf(row: Row): Content {
+  return {
+    value: textOf(row, 'value'),
+    format: textOf(row, 'format'),
+    words: textOrNull(row, 'words'),
+    hash: hashOf(row),
+    tags: textOf(row, 'tags'),
+    kind: textOf(row, 'kind'),
+    importance: numberOf(row, 'importance'),
+    agent: textOrNull(row, 'agent'),
+    session: textOrNull(row, 'session'),
+    run: textOrNull(row, 'run'),
+    validFrom: numberOrNull(row, 'valid_from'),
+    validTo: numberOrNull(row, 'valid_to'),
+  };
+}
+
+/** Whether a row, which need not have the value itself, says what the content says. */
+export function saysTheSame(row: Row, content: Content): boolean {
+  return (
+    Buffer.compare(hashOf(row), content.hash) === 0 &&
+    row['format'] === content.format &&
+    row['tags'] === content.tags &&
+    row['kind'] === content.kind &&
+    row['importance'] === content.importance &&
+    row['agent'] === content.agent &&
+    row['session'] === content.session &&
+    row['run'] === content.run &&
+    row['valid_from'] === content.validFrom &&
+    row['valid_to'] === content.validTo
+  );
+}
+
+function optionalName(parameter: string, name: string | undefined): string | null {
+  if (name === undefined) return null;
+  checkName(parameter, name);
+  return name;
+}
+
+/** Throws `InvalidInputError` naming what is wrong. */
+export function prepare(input: StoreInput): Prepared {
+  const { namespace = 'default', key, ttlSeconds, tags, kind = 'note', importance = 0.5, ifVersion } = input;
+  checkName('namespace', namespace);
+  checkName('key', key);
+  const { format, text, words, bytes } = encodeValue(input.value);
+  const checkedTags = tags === undefined ? [] : checkTags(tags);
+  checkWord('kind', kind);
+  checkImportance(importance);
+  checkValidity(input.validFrom, input.validTo);
+  if (ifVersion !== undefined) checkVersion('ifVersion', ifVersion, 0);
+  return {
+    namespace,
+    key,
+    content: {
+      value: text,
+      format,
+      words,
+      hash: contentHash(text),
+      tags: checkedTags.length === 0 ? '[]' : JSON.stringify(checkedTags),
+      kind,
+      importance,
+      agent: optionalName('agent', input.agent),
+      session: optionalName('session', input.session),
+      run: optionalName('run', input.run),
+      validFrom: input.validFrom ?? null,
+      validTo: input.validTo ?? null,
+    },
+    bytes,
+    ttlMs: ttlSeconds === undefined ? null : checkTtl(ttlSeconds),
+    ifVersion: ifVersion ?? null,
+  };
+}

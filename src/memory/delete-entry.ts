@@ -1,0 +1,82 @@
+import { NotFoundError } from '../errors.ts';
+import { numberOf, numberOrNull } from '../store/row.ts';
+import { hashOf } from './content.ts';
+import { withDuplicates } from './duplicates.ts';
+import type { MemoryContext } from './memory-context.ts';
+import { VISIBLE } from './entry.ts';
+import { checkEntryName, checkName } from './limits.ts';
+import type { EntryName, StoreResult } from './memory.ts';
+
+/** Entries of a namespace deleted by one transaction: others get their turn in between. */
+const DELETED_AT_ONCE = 500;
+
+export async function deleteEntry({ write }: MemoryContext, entry: EntryName): Promise<boolean> {
+  const name = checkEntryName(entry);
+  return write(1, async (queries, now) => {
+    const sql = `UPDATE memory_entry SET deleted_at = ? WHERE namespace = ? AND key = ? AND ${VISIBLE}`;
+    return (await queries.run(sql, [now, ...name, now])).changes > 0;
+  });
+}
+
+export async function undeleteEntry({ write }: MemoryContext, entry: EntryName): Promise<StoreResult> {
+  const name = checkEntryName(entry);
+  const [namespace, key] = name;
+  return write(1, async (queries, now) => {
+    const row = await queries.get(
+      `SELECT id, version, octet_length(value) AS bytes, hash, updated_at, expires_at FROM memory_entry
+      WHERE namespace = ? AND key = ? AND deleted_at IS NOT NULL AND (expires_at IS NULL OR expires_at > ?)`,
+      [...name, now],
+    );
+    if (row === undefined) {
+      throw new NotFoundError(`there is no deleted entry ${JSON.stringify(key)} in the namespace ${JSON.stringify(namespace)}`, {
+        hint: 'List the deleted entries; what was purged or has expired does not come back.',
+        details: { namespace, key },
+      });
+    }
+    const id = numberOf(row, 'id');
+    await queries.run('UPDATE memory_entry SET deleted_at = NULL WHERE id = ?', [id]);
+    const stored = {
+      namespace,
+      key,
+      id,
+      version: numberOf(row, 'version'),
+      created: false,
+      bytes: numberOf(row, 'bytes'),
+      updatedAt: numberOf(row, 'updated_at'),
+      expiresAt: numberOrNull(row, 'expires_at'),
+      hash: hashOf(row),
+    };
+    const [result = { ...stored, duplicates: [] }] = await withDuplicates(queries, now, [stored]);
+    return result;
+  });
+}
+
+export async function purgeEntry({ write }: MemoryContext, entry: EntryName): Promise<boolean> {
+  const name = checkEntryName(entry);
+  return write(1, async (queries, now) => {
+    const row = await queries.get('SELECT id, expires_at FROM memory_entry WHERE namespace = ? AND key = ?', name);
+    if (row === undefined) return false;
+    await queries.run('DELETE FROM memory_entry WHERE id = ?', [numberOf(row, 'id')]);
+    const expiresAt = numberOrNull(row, 'expires_at');
+    return expiresAt === null || expiresAt > now; // what has expired was gone before
+  });
+}
+
+export async function deleteNamespace({ open, write, runtime }: MemoryContext, namespace: string): Promise<number> {
+  checkName('namespace', namespace);
+  const db = await open();
+  // What is stored under a new name from here on stays, or this might never end.
+  const newest = await db.get('SELECT max(id) AS id FROM memory_entry WHERE namespace = ?', [namespace]);
+  const lastId = numberOrNull(newest ?? { id: null }, 'id');
+  if (lastId === null) return 0;
+  const begun = runtime.now();
+  const sql = `UPDATE memory_entry SET deleted_at = ? WHERE id IN (
+    SELECT id FROM memory_entry WHERE namespace = ? AND id <= ? AND ${VISIBLE} LIMIT ${DELETED_AT_ONCE})`;
+  let deleted = 0;
+  for (let changes = DELETED_AT_ONCE; changes === DELETED_AT_ONCE; deleted += changes) {
+    ({ changes } = await write(DELETED_AT_ONCE, (queries, now) =>
+      queries.run(sql, [Math.max(begun, now), namespace, lastId, now]),
+    ));
+  }
+  return deleted;
+}

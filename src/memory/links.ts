@@ -1,0 +1,132 @@
+import { ConflictError, InvalidInputError } from '../errors.ts';
+import type { Queries } from '../store/database.ts';
+import { numberOf, textOf, textOrNull } from '../store/row.ts';
+import type { MemoryContext } from './memory-context.ts';
+import { checkBytes, checkEntryName, checkWord, MAX_REASON_BYTES, storable } from './limits.ts';
+import type { EntryLink, EntryName } from './memory.ts';
+import { visibleRow } from './visible-row.ts';
+import { missingEntry } from './versions.ts';
+
+/** The kind of link that {@link supersede} makes. */
+const SUPERSEDES = 'supersedes';
+
+type Name = readonly [namespace: string, key: string];
+
+function checkReason(reason: string | undefined): string | null {
+  if (reason === undefined) return null;
+  if (typeof reason !== 'string') throw new InvalidInputError(`reason is a ${typeof reason}, not text`, { hint: 'Pass text.' });
+  checkBytes('reason', reason, MAX_REASON_BYTES);
+  return storable(reason);
+}
+
+async function idOf(queries: Queries, name: Name, now: number): Promise<number> {
+  const row = await visibleRow(queries, 'id', name, now);
+  if (row === undefined) throw missingEntry(name);
+  return numberOf(row, 'id');
+}
+
+/** Whether `id` is superseded by `by`, directly or through others. */
+async function isSupersededBy(queries: Queries, id: number, by: number): Promise<boolean> {
+  const row = await queries.get(
+    `WITH RECURSIVE later (id) AS (
+      SELECT from_id FROM memory_link WHERE to_id = ? AND kind = '${SUPERSEDES}'
+      UNION SELECT l.from_id FROM later JOIN memory_link l ON l.to_id = later.id AND l.kind = '${SUPERSEDES}'
+    ) SELECT 1 AS found FROM later WHERE id = ?`,
+    [id, by],
+  );
+  return row !== undefined;
+}
+
+/** Ends the validity of an entry, as a new version of it; nothing when it has already ended. */
+const END_VALIDITY = `UPDATE memory_entry SET version = version + 1, updated_at = ?, valid_to = ?
+  WHERE id = ? AND (valid_to IS NULL OR valid_to > ?)`;
+
+const LINK = `INSERT INTO memory_link (from_id, to_id, kind, reason, created_at) VALUES (?, ?, ?, ?, ?)
+  ON CONFLICT (from_id, to_id, kind) DO UPDATE SET reason = coalesce(excluded.reason, reason)`;
+
+export async function supersede({ write }: MemoryContext, entry: EntryName, by: EntryName, reason?: string): Promise<void> {
+  const name = checkEntryName(entry);
+  const later = checkEntryName(by, 'by.');
+  const why = checkReason(reason);
+  await write(2, async (queries, now) => {
+    const id = await idOf(queries, name, now);
+    const laterId = await idOf(queries, later, now);
+    if (id === laterId || (await isSupersededBy(queries, laterId, id))) {
+      throw new ConflictError(
+        `the entry ${JSON.stringify(name[1])} cannot be superseded by ${JSON.stringify(later[1])}: ${
+          id === laterId ? 'they are the same' : 'it supersedes that one already'
+        }`,
+        { hint: 'Look at the links of both.', details: { namespace: name[0], key: name[1] } },
+      );
+    }
+    await queries.run(END_VALIDITY, [now, now, id, now]);
+    await queries.run(LINK, [laterId, id, SUPERSEDES, why, now]);
+  });
+}
+
+function checkKind(kind: string): void {
+  checkWord('kind', kind);
+  if (kind !== SUPERSEDES) return;
+  throw new InvalidInputError(`kind is ${SUPERSEDES}, which is for entries that are no longer valid`, {
+    hint: 'Say that one entry supersedes another, which makes this link and ends the validity of the other.',
+    details: { parameter: 'kind' },
+  });
+}
+
+export async function link(
+  { write }: MemoryContext,
+  from: EntryName,
+  to: EntryName,
+  kind: string,
+  reason?: string,
+): Promise<boolean> {
+  const [start, end] = [checkEntryName(from, 'from.'), checkEntryName(to, 'to.')];
+  checkKind(kind);
+  const why = checkReason(reason);
+  return write(1, async (queries, now) => {
+    const [fromId, toId] = [await idOf(queries, start, now), await idOf(queries, end, now)];
+    if (fromId === toId) throw new ConflictError('an entry cannot be linked to itself', { hint: 'Name two entries.' });
+    const known = await queries.get('SELECT 1 AS found FROM memory_link WHERE from_id = ? AND to_id = ? AND kind = ?', [
+      fromId,
+      toId,
+      kind,
+    ]);
+    await queries.run(LINK, [fromId, toId, kind, why, now]);
+    return known === undefined;
+  });
+}
+
+export async function unlink({ write }: MemoryContext, from: EntryName, to: EntryName, kind: string): Promise<boolean> {
+  const [start, end] = [checkEntryName(from, 'from.'), checkEntryName(to, 'to.')];
+  checkWord('kind', kind);
+  return write(1, async (queries, now) => {
+    const [fromId, toId] = [await idOf(queries, start, now), await idOf(queries, end, now)];
+    const sql = 'DELETE FROM memory_link WHERE from_id = ? AND to_id = ? AND kind = ?';
+    return (await queries.run(sql, [fromId, toId, kind])).changes > 0;
+  });
+}
+
+/** Both directions; the other end must be there. */
+const LINKS = `SELECT l.direction, l.kind, l.reason, l.created_at, e.namespace, e.key, e.id FROM (
+    SELECT 'from' AS direction, to_id AS other, kind, reason, created_at FROM memory_link WHERE from_id = ?
+    UNION ALL SELECT 'to', from_id, kind, reason, created_at FROM memory_link WHERE to_id = ?
+  ) l JOIN memory_entry e ON e.id = l.other
+  WHERE e.deleted_at IS NULL AND (e.expires_at IS NULL OR e.expires_at > ?)
+  ORDER BY l.direction, l.created_at, e.id, l.kind`;
+
+export async function links({ open, runtime }: MemoryContext, entry: EntryName): Promise<readonly EntryLink[]> {
+  const name = checkEntryName(entry);
+  const db = await open();
+  const now = runtime.now();
+  const id = await idOf(db, name, now);
+  const rows = await db.all(LINKS, [id, id, now]);
+  return rows.map((row) => ({
+    direction: textOf(row, 'direction') === 'from' ? 'from' : 'to',
+    kind: textOf(row, 'kind'),
+    reason: textOrNull(row, 'reason'),
+    namespace: textOf(row, 'namespace'),
+    key: textOf(row, 'key'),
+    id: numberOf(row, 'id'),
+    createdAt: numberOf(row, 'created_at'),
+  }));
+}

@@ -1,0 +1,64 @@
+import type { Queries } from '../../store/database.ts';
+import type { VectorAnswer } from '../vector/vector-search.ts';
+import type { SearchScope } from './filter.ts';
+import type { Passage, Reader } from './passages.ts';
+import { total, type Ranked } from './ranking.ts';
+
+/**
+ * The weight of vectors that see meaning beside words, in a sum of both brought to 0..1 (a convex combination, Bruch et
+ * al. 2023). Vectors that only see letters rank worse than words on every collection that was tried, so they are
+ * asked only when no word was found.
+ */
+const SEMANTIC_WEIGHT = 0.5;
+
+/** One result with its score, 0 to 1. */
+export interface Fused {
+  readonly passage: Passage;
+  readonly score: number;
+  /** `null` when only vectors found it. */
+  readonly words: Ranked | null;
+  /** Cosine; `null` when vectors did not find it. */
+  readonly similarity: number | null;
+}
+
+/** Brings a total to 0..1 so that an entry of average length with each word of the question once has about 0.78. */
+export function scoreOf(sum: number, full: number): number {
+  return full === 0 ? 0 : 1 - Math.exp((-1.5 * sum) / full);
+}
+
+/** Results of words alone. */
+export function wordsOnly(ranked: readonly Ranked[], full: number): readonly Fused[] {
+  return ranked.map((words) => ({ passage: words.passage, score: scoreOf(total(words), full), words, similarity: null }));
+}
+
+function byScore(a: Fused, b: Fused): number {
+  return b.score - a.score || b.passage.updatedAt - a.passage.updatedAt || b.passage.id - a.passage.id;
+}
+
+/** Results of words and vectors together; vectors that only see letters count only when words found nothing. */
+export async function fuse(
+  queries: Queries,
+  byWords: readonly Fused[],
+  vectors: VectorAnswer,
+  reader: Reader,
+  scope: SearchScope,
+): Promise<readonly Fused[]> {
+  if (vectors.hits.length === 0 || (!vectors.semantic && byWords.length > 0)) return byWords;
+  const similarities = new Map(vectors.hits.map(({ entryId, similarity }) => [entryId, similarity]));
+  const known = new Set(byWords.map(({ passage }) => passage.id));
+  const unknown = [...similarities.keys()].filter((id) => !known.has(id));
+  const passages = await reader.read(queries, unknown, scope);
+  const added = [...passages.values()].map((passage): Fused => ({ passage, score: 0, words: null, similarity: null }));
+  const all = [...byWords, ...added].map((one) => ({ ...one, similarity: similarities.get(one.passage.id) ?? null }));
+  if (byWords.length === 0) return all.map((one) => ({ ...one, score: Math.max(0, one.similarity ?? 0) })).sort(byScore);
+  const found = [...similarities.values()];
+  const lowest = Math.min(...found);
+  const range = Math.max(...found) - lowest || 1;
+  const top = byWords[0]?.score ?? 1;
+  return all
+    .map((one) => {
+      const near = one.similarity === null ? 0 : (one.similarity - lowest) / range;
+      return { ...one, score: (1 - SEMANTIC_WEIGHT) * (one.score / top) + SEMANTIC_WEIGHT * near };
+    })
+    .sort(byScore);
+}

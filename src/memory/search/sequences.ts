@@ -1,0 +1,187 @@
+import type { Queries } from '../../store/database.ts';
+import { textOf } from '../../store/row.ts';
+import { createTermStore, passageColumns, toPassages, type Passage } from './passages.ts';
+import type { Vocabulary } from './vocabulary.ts';
+
+/**
+ * What the entries of one session in one namespace are to each other. `talk`: short turns that need each other to be
+ * understood; `series`: longer texts of which neighbours have more in common than others; `none`: neighbours by chance.
+ */
+export type SequenceKind = 'talk' | 'series' | 'none';
+
+/** How a sequence lends its words: by distance, first what stood before, then what stands after. */
+export interface Window {
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+}
+
+export const WINDOWS: Readonly<Record<SequenceKind, Window>> = {
+  // What is said is more often explained by what was said before, as an answer is by its question.
+  talk: { before: [0.7, 0.5, 0.3], after: [0.4, 0.2] },
+  series: { before: [0.2], after: [0.2] },
+  none: { before: [], after: [] },
+};
+
+/** The first entries of a session, which tell what it is. */
+const SAMPLE = 64;
+const SAMPLED_CHARACTERS = 800;
+/** Fewer than these tell nothing. */
+const SMALLEST_SAMPLE = 12;
+/** Neighbours have in common this many times what entries farther apart have. */
+const COHESIVE = 1.5;
+/** Words of a text that says little by itself. */
+const SHORT = 20;
+/** Distances at which entries have no more in common than any. */
+const FAR = [7, 11, 17, 23];
+/** Sessions that one search looks at for the first time: that of its best candidate, as a rule. */
+const SAMPLED_AT_ONCE = 1;
+const MAX_KNOWN = 2_000;
+
+/** By term, how many of a sample have it while it is compared, else 0; kept since it is as long as the vocabulary. */
+let frequencies = new Uint8Array(4096);
+
+/** How much two entries have in common: the cosine of their words, weighed by how few of the sample have them. */
+function similarities(sample: readonly Passage[]): (a: number, b: number) => number {
+  const sets = sample.map(({ terms }) => {
+    const sorted = terms.slice().sort();
+    return sorted.filter((term, index) => term >= 0 && (index === 0 || term !== sorted[index - 1]));
+  });
+  const largest = sets.reduce((most, set) => Math.max(most, set.at(-1) ?? 0), 0);
+  if (largest >= frequencies.length) frequencies = new Uint8Array(2 * largest + 1);
+  for (const set of sets) for (const term of set) frequencies[term] = (frequencies[term] ?? 0) + 1;
+  const byFrequency = Float64Array.from(
+    { length: sample.length + 1 },
+    (_, count) => Math.log(1 + (sample.length - count + 0.5) / (count + 0.5)) ** 2,
+  );
+  const weights = sets.map((set) => {
+    const own = new Float64Array(set.length);
+    for (let index = 0; index < set.length; index += 1) own[index] = byFrequency[frequencies[set[index] ?? 0] ?? 0] ?? 0;
+    return own;
+  });
+  for (const set of sets) for (const term of set) frequencies[term] = 0;
+  const norms = weights.map((own) => Math.sqrt(own.reduce((sum, weight) => sum + weight, 0)));
+  return (a, b) => {
+    const norm = (norms[a] ?? 0) * (norms[b] ?? 0);
+    const [mine, other, own] = [sets[a], sets[b], weights[a]];
+    if (norm === 0 || mine === undefined || other === undefined || own === undefined) return 0;
+    let common = 0;
+    for (let i = 0, j = 0; i < mine.length && j < other.length;) {
+      const difference = (mine[i] ?? 0) - (other[j] ?? 0);
+      if (difference === 0) common += own[i] ?? 0;
+      if (difference <= 0) i += 1;
+      if (difference >= 0) j += 1;
+    }
+    return common / norm;
+  };
+}
+
+function meanAt(distance: number, count: number, similarity: (a: number, b: number) => number): number {
+  let sum = 0;
+  for (let index = 0; index + distance < count; index += 1) sum += similarity(index, index + distance);
+  return sum / Math.max(1, count - distance);
+}
+
+/** What a sample of consecutive entries says of their sequence. */
+function sequenceKind(sample: readonly Passage[]): SequenceKind {
+  const labelled = sample.filter((passage) => passage.labelled).length > sample.length / 2;
+  if (sample.length < SMALLEST_SAMPLE) return labelled && sample.length > 1 ? 'talk' : 'none';
+  const similarity = similarities(sample);
+  const distances = FAR.filter((distance) => distance < sample.length);
+  const near = meanAt(1, sample.length, similarity);
+  const far = distances.reduce((sum, distance) => sum + meanAt(distance, sample.length, similarity), 0) / distances.length;
+  if (near === 0 || near < COHESIVE * far) return 'none';
+  const lengths = sample.map((passage) => passage.words).sort((a, b) => a - b);
+  return labelled || (lengths[lengths.length >> 1] ?? 0) <= SHORT ? 'talk' : 'series';
+}
+
+interface Known {
+  readonly kind: SequenceKind;
+  readonly sampled: number;
+  readonly revision: number;
+}
+
+/** Tells conversations and other sequences from entries that stand together by chance. */
+export interface Sequences {
+  /**
+   * The kinds of the sequences that the passages, best first, belong to. Few are looked at for the first time in one
+   * search, those of the best passages and of many; the others are `none` until then.
+   */
+  kinds(
+    queries: Queries,
+    passages: Iterable<Passage>,
+    vocabulary: Vocabulary,
+    revision: number,
+  ): Promise<ReadonlyMap<string, SequenceKind>>;
+  /** Forgets everything. */
+  clear(): void;
+}
+
+async function sampleOf(queries: Queries, passage: Passage, vocabulary: Vocabulary): Promise<readonly Passage[]> {
+  const row = await queries.get(
+    `SELECT ${passageColumns(SAMPLED_CHARACTERS)} FROM (SELECT * FROM memory_entry
+      WHERE session = ? AND namespace = ? AND deleted_at IS NULL ORDER BY id LIMIT ${SAMPLE}) m`,
+    [passage.session, passage.namespace],
+  );
+  const store = createTermStore();
+  return toPassages(textOf(row ?? {}, 'found'), vocabulary, () => store);
+}
+
+export function createSequences(): Sequences {
+  const known = new Map<string, Known>();
+  /** The first entries seldom change once there are enough of them. */
+  const isFresh = (sequence: string, revision: number): boolean => {
+    const last = known.get(sequence);
+    if (last === undefined) return false;
+    return revision - last.revision <= (last.sampled === SAMPLE ? 10_000 : last.sampled / 8);
+  };
+  return {
+    clear: () => known.clear(),
+    kinds: async (queries, passages, vocabulary, revision) => {
+      const members = new Map<string, { passage: Passage; weight: number }>();
+      let place = 0;
+      for (const passage of passages) {
+        place += 1;
+        const { sequence } = passage;
+        if (sequence === null) continue;
+        const member = members.get(sequence);
+        if (member === undefined) members.set(sequence, { passage, weight: 1 / place });
+        else member.weight += 1 / place;
+      }
+      const unsure = [...members]
+        .filter(([sequence]) => !isFresh(sequence, revision))
+        .sort(([, a], [, b]) => b.weight - a.weight);
+      for (const [sequence, { passage }] of unsure.slice(0, SAMPLED_AT_ONCE)) {
+        const sample = await sampleOf(queries, passage, vocabulary);
+        if (known.size >= MAX_KNOWN) known.clear();
+        known.set(sequence, { kind: sequenceKind(sample), sampled: sample.length, revision });
+      }
+      return new Map([...members.keys()].map((sequence) => [sequence, known.get(sequence)?.kind ?? 'none']));
+    },
+  };
+}
+
+/** Ids that may stand between two neighbours: what other sessions wrote meanwhile. */
+const WIDEST_GAP = 64;
+
+/** The ids of entries beside one in its session and namespace, nearest first. */
+export interface Beside {
+  readonly id: number;
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+}
+
+/** What stands up to `reach` places before and after each of the given entries; those without a session are left out. */
+export async function readBeside(queries: Queries, ids: readonly number[], reach: number): Promise<readonly Beside[]> {
+  if (ids.length === 0) return [];
+  const side = (range: string, order: string): string =>
+    `(SELECT json_group_array(id) FROM (SELECT n.id FROM memory_entry n WHERE n.session = c.session AND n.namespace = c.namespace
+      AND n.deleted_at IS NULL AND ${range} ORDER BY n.id ${order} LIMIT ?))`;
+  const row = await queries.get(
+    `SELECT json_group_array(json_array(c.id, json(${side(`n.id < c.id AND n.id > c.id - ${WIDEST_GAP}`, 'DESC')}),
+      json(${side(`n.id > c.id AND n.id < c.id + ${WIDEST_GAP}`, 'ASC')}))) AS found
+    FROM json_each(?) wanted CROSS JOIN memory_entry c ON c.id = wanted.value WHERE c.session IS NOT NULL`,
+    [reach, reach, JSON.stringify(ids)],
+  );
+  const found: readonly (readonly [number, readonly number[], readonly number[]])[] = JSON.parse(textOf(row ?? {}, 'found'));
+  return found.map(([id, before, after]) => ({ id, before, after }));
+}

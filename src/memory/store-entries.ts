@@ -1,0 +1,72 @@
+import { InternalError, InvalidInputError } from '../errors.ts';
+import type { Queries } from '../store/database.ts';
+import { prepare, type Prepared } from './content.ts';
+import { withDuplicates, type Stored } from './duplicates.ts';
+import type { StoreInput, StoreResult } from './memory.ts';
+import type { MemoryContext } from './memory-context.ts';
+import { nameOf, writeEntries } from './write-entries.ts';
+
+/** Most inputs of one call. */
+const MAX_INPUTS = 10_000;
+/** Inputs handled together; names do not repeat among them. */
+const TOGETHER = 64;
+
+/** Where the inputs from `start` on that can be handled together end. */
+function endOfGroup(inputs: readonly Prepared[], start: number): number {
+  const names = new Set<string>();
+  for (const { namespace, key } of inputs.slice(start, start + TOGETHER)) {
+    const before = names.size;
+    if (names.add(nameOf(namespace, key)).size === before) break;
+  }
+  return start + names.size;
+}
+
+/** Stores in the open transaction, in order. */
+async function storeInOrder(queries: Queries, now: number, inputs: readonly Prepared[]): Promise<readonly StoreResult[]> {
+  const stored: Stored[] = [];
+  for (let start = 0; start < inputs.length;) {
+    const end = endOfGroup(inputs, start);
+    const first = start;
+    stored.push(...(await writeEntries(queries, now, inputs.slice(start, end), (index) => `[${first + index}]: `)));
+    start = end;
+  }
+  return withDuplicates(queries, now, stored);
+}
+
+export async function storeEntry({ write }: MemoryContext, input: StoreInput): Promise<StoreResult> {
+  const prepared = prepare(input);
+  return write(1, async (queries, now) => {
+    const stored = await writeEntries(queries, now, [prepared], () => '');
+    const [result] = await withDuplicates(queries, now, stored);
+    if (result === undefined) throw new InternalError('an entry was stored without a result');
+    return result;
+  });
+}
+
+function prepareAt(input: StoreInput, index: number): Prepared {
+  if (typeof input !== 'object' || input === null) {
+    throw new InvalidInputError(`[${index}] is ${input === null ? 'null' : `a ${typeof input}`}, not an entry`, {
+      hint: 'Pass objects with a key and a value.',
+    });
+  }
+  try {
+    return prepare(input);
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    const { hint, details, cause } = error;
+    throw new InvalidInputError(`[${index}].${error.message}`, { hint, cause, details: { ...details, index } });
+  }
+}
+
+export async function storeEntries({ write }: MemoryContext, inputs: readonly StoreInput[]): Promise<readonly StoreResult[]> {
+  if (!Array.isArray(inputs)) throw new InvalidInputError('inputs is not a list', { hint: 'Pass a list of entries.' });
+  if (inputs.length > MAX_INPUTS) {
+    throw new InvalidInputError(`inputs has ${inputs.length} entries; at most ${MAX_INPUTS} are allowed`, {
+      hint: 'Store them in several calls.',
+      details: { parameter: 'inputs' },
+    });
+  }
+  const prepared = inputs.map(prepareAt);
+  if (prepared.length === 0) return [];
+  return write(prepared.length, (queries, now) => storeInOrder(queries, now, prepared));
+}

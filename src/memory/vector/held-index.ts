@@ -1,0 +1,145 @@
+import type { Runtime } from '../../runtime.ts';
+import type { Database } from '../../store/database.ts';
+import { readPage, type Space, type Witness } from './embedding-rows.ts';
+import type { Extent, Found, IndexHost, IndexTier } from './index-host.ts';
+import type { Lease } from './lease-file.ts';
+import type { VectorRows } from './rows.ts';
+import type { VectorSizes } from './sizes.ts';
+import { createSnapshots, type Snapshots } from './snapshots.ts';
+
+/** The index of one space on its host. Rejects when the host is gone. */
+export interface HeldIndex extends AsyncDisposable {
+  readonly extent: Extent;
+  /** Why it is not as good as it could be; empty when there is no reason. */
+  readonly problems: readonly string[];
+  add(rows: VectorRows): Promise<void>;
+  search(vector: Float32Array, count: number): Promise<Found>;
+  /**
+   * Saves, loads and builds what is due, until that is done or the index is closed.
+   * @param isSame whether the database still is the one that the index was made of
+   */
+  improve(db: Database, isSame: () => Promise<boolean>): Promise<void>;
+}
+
+export interface HeldIndexDeps {
+  readonly runtime: Runtime;
+  readonly folder: string;
+  readonly sizes: VectorSizes;
+  readonly space: Space;
+  readonly host: IndexHost;
+  /** `false`: what lies on the disk is to be written anew. */
+  readonly trustSnapshots: boolean;
+}
+
+/** Milliseconds until something that another process does, or the disk refused, is looked at again. */
+const PAUSE_MS = 15_000;
+/** Milliseconds that closing waits for a snapshot that is being written. */
+const MOST_WAIT_MS = 3_000;
+
+/** Whether the graph lacks so much that one process should build it, and the others take its snapshot. */
+function isMuch({ behind, graphCount }: Extent, { lag }: VectorSizes): boolean {
+  return behind > Math.max(4 * lag, graphCount / 10);
+}
+
+/** Runs what only one process should do, if this one may; if not, the same is not tried again for a while. */
+function createTurns(
+  runtime: Runtime,
+  snapshots: Snapshots,
+): (what: string, work: (lease: Lease) => Promise<void>) => Promise<void> {
+  const notBefore = new Map<string, number>();
+  return async (what, work) => {
+    if (runtime.ticks() < (notBefore.get(what) ?? -Infinity)) return;
+    const lease = await snapshots.lease();
+    if (lease === undefined) {
+      notBefore.set(what, runtime.ticks() + PAUSE_MS);
+      return;
+    }
+    try {
+      await work(lease);
+    } finally {
+      await lease.release();
+    }
+  };
+}
+
+/**
+ * Starts an index on a fresh host, from the snapshot of its scan when there is one that belongs to the database.
+ * @returns also the last row that the snapshot has
+ */
+export async function holdIndex(
+  deps: HeldIndexDeps,
+  db: Database,
+): Promise<{ readonly index: HeldIndex; readonly last: Witness | null }> {
+  const { runtime, sizes, space, host } = deps;
+  const graphProblem = await host.start(space.dimensions);
+  const snapshots = createSnapshots(deps);
+  const inTurn = createTurns(runtime, snapshots);
+  const loaded = deps.trustSnapshots ? await snapshots.load(db, 'int8') : undefined;
+  let extent: Extent = loaded?.extent ?? { count: 0, lastId: 0, graphCount: 0, graphThroughId: 0, behind: 0 };
+  let closed = false;
+  let adoptAgainAt = -Infinity;
+  let saving: Promise<void> | undefined;
+
+  /** Adds to the graph what it lacks of the scan, read from the database, since only that has the exact numbers. */
+  const grow = async (db: Database, lease?: Lease): Promise<void> => {
+    for (;;) {
+      if (extent.behind === 0 || closed) return;
+      const { rows, throughId } = await readPage(db, space, extent.graphThroughId, extent.lastId, sizes.grown);
+      extent = await host.grow(rows, throughId);
+      await lease?.renew();
+    }
+  };
+  /** Takes a better graph that another process has saved. */
+  const adopt = async (db: Database): Promise<void> => {
+    if (!deps.trustSnapshots) return;
+    extent = (await snapshots.load(db, 'hnsw', extent.graphCount))?.extent ?? extent;
+  };
+  const save = async (db: Database, tier: IndexTier, isSame: () => Promise<boolean>): Promise<void> => {
+    const count = tier === 'hnsw' ? extent.graphCount : extent.count;
+    if (db.readOnly || closed || count - snapshots.saved(tier) < Math.max(sizes.unsaved, count / 20)) return;
+    saving = inTurn('save', () => snapshots.save(db, tier, isSame));
+    await saving;
+  };
+  const improve: HeldIndex['improve'] = async (db, isSame) => {
+    await save(db, 'int8', isSame);
+    if (graphProblem !== null || closed) return;
+    if (isMuch(extent, sizes) && runtime.ticks() >= adoptAgainAt) {
+      adoptAgainAt = runtime.ticks() + PAUSE_MS;
+      await adopt(db);
+    }
+    if (!isMuch(extent, sizes)) {
+      if (extent.behind >= sizes.lag) await grow(db);
+    } else if (!db.readOnly) {
+      await inTurn('grow', async (lease) => {
+        await adopt(db);
+        await grow(db, lease);
+      });
+    }
+    if (extent.behind < sizes.lag) await save(db, 'hnsw', isSame);
+  };
+  const index: HeldIndex = {
+    get extent() {
+      return extent;
+    },
+    get problems() {
+      const { graphCount, count } = extent;
+      if (graphProblem !== null) return [`hnswlib-node does not load (${graphProblem})`, ...snapshots.problems];
+      if (!isMuch(extent, sizes)) return snapshots.problems;
+      return [`the graph of hnswlib-node has ${graphCount} of ${count} vectors so far`, ...snapshots.problems];
+    },
+    add: async (rows) => {
+      extent = await host.add(rows);
+    },
+    search: (vector, count) => host.search(vector, count),
+    improve,
+    [Symbol.asyncDispose]: async () => {
+      closed = true;
+      // A snapshot that is nearly there saves the next process a second or a minute.
+      const patience = new AbortController();
+      await Promise.race([saving, runtime.sleep(MOST_WAIT_MS, patience.signal)]).catch(() => undefined);
+      patience.abort();
+      await host[Symbol.asyncDispose]();
+    },
+  };
+  return { index, last: loaded?.last ?? null };
+}

@@ -1,0 +1,153 @@
+import { ConflictError, InternalError } from '../errors.ts';
+import type { Queries, Row, SqlValue } from '../store/database.ts';
+import { numberOf, textOf } from '../store/row.ts';
+import { COMPARED_COLUMNS, CONTENT_COLUMNS, contentParams, saysTheSame, type Prepared } from './content.ts';
+import type { Stored } from './duplicates.ts';
+import { allRows, placeholders } from './many-rows.ts';
+
+const FOUND = ['id', 'namespace', 'key', 'version', 'updated_at', 'expires_at', 'deleted_at', ...COMPARED_COLUMNS];
+/** The row of a name; without one, the id of an entry that is there (at `?`, now) and has the value, as `other`. */
+const LOOK_UP = `SELECT ${FOUND.join(', ')}, NULL AS other FROM memory_entry WHERE namespace = ? AND key = ?
+  UNION ALL SELECT * FROM (SELECT ${FOUND.map(() => 'NULL').join(', ')}, id FROM memory_entry WHERE hash = ? AND namespace = ?
+    AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > ?) LIMIT 1)`;
+const LOOK_UP_MANY = (rows: string): string =>
+  `WITH w (namespace, key) AS (VALUES ${rows}) SELECT ${FOUND.map((column) => `e.${column}`).join(', ')}
+    FROM w CROSS JOIN memory_entry e ON e.namespace = w.namespace AND e.key = w.key`;
+
+const INSERT = (rows: string): string =>
+  `INSERT INTO memory_entry (namespace, key, created_at, updated_at, expires_at, ${CONTENT_COLUMNS.join(', ')}) VALUES ${rows}`;
+const INSERT_ONE = INSERT(placeholders(1, 5 + CONTENT_COLUMNS.length));
+const INSERT_MANY = (rows: string): string => `${INSERT(rows)} RETURNING id, namespace, key`;
+
+/** A new version; a name that was free comes back with its history. */
+const UPDATE = (rows: string): string =>
+  `WITH w (id, created_at, updated_at, expires_at, ${CONTENT_COLUMNS.join(', ')}) AS (VALUES ${rows})
+    UPDATE memory_entry SET version = version + 1, deleted_at = NULL, created_at = coalesce(w.created_at, memory_entry.created_at),
+      updated_at = w.updated_at, expires_at = w.expires_at, ${CONTENT_COLUMNS.map((column) => `${column} = w.${column}`).join(', ')}
+    FROM w WHERE memory_entry.id = w.id`;
+
+/** One text for a namespace and a key, neither of which has a NUL. */
+export const nameOf = (namespace: string, key: string): string => `${namespace}\0${key}`;
+
+/** What is to be done for one input. */
+interface Plan {
+  readonly input: Prepared;
+  /** The row that has the name, also when its entry is gone. */
+  readonly old: Row | undefined;
+  readonly isThere: boolean;
+  /** Whether the entry that is there says the same already. */
+  readonly isSame: boolean;
+  readonly expiresAt: number | null;
+}
+
+/** What is there already. */
+interface Found {
+  /** The rows that have the names of the inputs, by name. */
+  readonly rows: ReadonlyMap<string, Row>;
+  /** Whether it is known that no other entry has the value. */
+  readonly isUnique: boolean;
+}
+
+const NOTHING: Found = { rows: new Map(), isUnique: true };
+
+async function lookUp(queries: Queries, now: number, inputs: readonly Prepared[]): Promise<Found> {
+  const [only] = inputs;
+  if (inputs.length === 1 && only !== undefined) {
+    const { namespace, key, content } = only;
+    const row = await queries.get(LOOK_UP, [namespace, key, content.hash, namespace, now]);
+    if (row === undefined) return NOTHING;
+    return { rows: row['other'] === null ? new Map([[nameOf(namespace, key), row]]) : NOTHING.rows, isUnique: false };
+  }
+  const names = inputs.map(({ namespace, key }) => [namespace, key]);
+  const rows = await allRows(queries, LOOK_UP_MANY, names);
+  return { rows: new Map(rows.map((row) => [nameOf(textOf(row, 'namespace'), textOf(row, 'key')), row])), isUnique: false };
+}
+
+function checkIfVersion({ namespace, key, ifVersion }: Prepared, version: number, at: string): void {
+  if (ifVersion === null || ifVersion === version) return;
+  const found = version === 0 ? 'does not exist' : `has version ${version}`;
+  throw new ConflictError(
+    `${at}the entry ${JSON.stringify(key)} in ${JSON.stringify(namespace)} ${found}, not version ${ifVersion}; nothing was stored`,
+    { hint: 'Read it again, then decide.', details: { namespace, key, version, ifVersion } },
+  );
+}
+
+function planOf(input: Prepared, old: Row | undefined, now: number, at: string): Plan {
+  const expiry = old?.['expires_at'];
+  const isThere = old !== undefined && old['deleted_at'] === null && (typeof expiry !== 'number' || expiry > now);
+  checkIfVersion(input, isThere ? numberOf(old, 'version') : 0, at);
+  const isSame = isThere && saysTheSame(old, input.content);
+  return { input, old, isThere, isSame, expiresAt: input.ttlMs === null ? null : now + input.ttlMs };
+}
+
+/** Stores names that are new. @returns their ids, by name */
+async function insert(queries: Queries, now: number, plans: readonly Plan[]): Promise<ReadonlyMap<string, number>> {
+  const rows = plans.map(({ input, expiresAt }): SqlValue[] => [
+    input.namespace,
+    input.key,
+    now,
+    now,
+    expiresAt,
+    ...contentParams(input.content),
+  ]);
+  const [only] = rows;
+  const [first] = plans;
+  if (rows.length === 1 && only !== undefined && first !== undefined) {
+    const { lastId } = await queries.run(INSERT_ONE, only);
+    return new Map([[nameOf(first.input.namespace, first.input.key), lastId]]);
+  }
+  const inserted = await allRows(queries, INSERT_MANY, rows);
+  return new Map(inserted.map((row) => [nameOf(textOf(row, 'namespace'), textOf(row, 'key')), numberOf(row, 'id')]));
+}
+
+/** Changes rows that have the names already. */
+async function update(queries: Queries, now: number, plans: readonly Plan[]): Promise<void> {
+  const rows: SqlValue[][] = [];
+  for (const { input, old, isThere, isSame, expiresAt } of plans) {
+    if (old === undefined || (isSame && old['expires_at'] === expiresAt)) continue;
+    const id = numberOf(old, 'id');
+    if (isSame) await queries.run('UPDATE memory_entry SET expires_at = ? WHERE id = ?', [expiresAt, id]);
+    else rows.push([id, isThere ? null : now, now, expiresAt, ...contentParams(input.content)]);
+  }
+  await allRows(queries, UPDATE, rows);
+}
+
+function resultOf(plan: Plan, now: number, ids: ReadonlyMap<string, number>, isUnique: boolean): Stored {
+  const { input, old, isThere, isSame, expiresAt } = plan;
+  const { namespace, key, bytes, content } = input;
+  const id = old === undefined ? ids.get(nameOf(namespace, key)) : numberOf(old, 'id');
+  if (id === undefined) throw new InternalError(`the database gave no id to the new entry ${JSON.stringify(key)}`);
+  return {
+    namespace,
+    key,
+    id,
+    version: old === undefined ? 1 : numberOf(old, 'version') + (isSame ? 0 : 1),
+    created: !isThere,
+    bytes,
+    updatedAt: old !== undefined && isSame ? numberOf(old, 'updated_at') : now,
+    expiresAt,
+    hash: content.hash,
+    isUnique,
+  };
+}
+
+/**
+ * Stores inputs whose names differ, in the open transaction.
+ * @param at what stands before the message of an error about an input
+ */
+export async function writeEntries(
+  queries: Queries,
+  now: number,
+  inputs: readonly Prepared[],
+  at: (index: number) => string,
+): Promise<readonly Stored[]> {
+  const { rows, isUnique } = await lookUp(queries, now, inputs);
+  const plans = inputs.map((input, index) => {
+    const old = rows.size === 0 ? undefined : rows.get(nameOf(input.namespace, input.key));
+    return planOf(input, old, now, at(index));
+  });
+  const fresh = plans.filter(({ old }) => old === undefined);
+  const ids = await insert(queries, now, fresh);
+  if (fresh.length < plans.length) await update(queries, now, plans);
+  return plans.map((plan) => resultOf(plan, now, ids, isUnique));
+}

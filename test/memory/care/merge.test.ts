@@ -1,0 +1,217 @@
+import { copyFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { ConflictError, InvalidInputError, NotFoundError, SchemaTooNewError } from '../../../src/errors.ts';
+import { connect } from '../../../src/store/connection.ts';
+import { useScratch } from '../../store/scratch.ts';
+import { everything, faults, link, noReport, NOW, openPlace, put, say, type Place } from './place.ts';
+
+const scratch = useScratch();
+let ours: Place;
+let theirs: Place;
+
+beforeEach(async () => {
+  [ours, theirs] = [await openPlace(scratch), await openPlace(scratch)];
+});
+
+/** Merges their memory into ours, twice: the second time nothing changes. */
+async function merge(): ReturnType<Place['care']['merge']> {
+  const { path } = await theirs.care.backup();
+  copyFileSync(path, join(ours.root, 'theirs.db'));
+  const report = await ours.care.merge('theirs.db');
+  const merged = await everything(ours.db);
+  const again = await ours.care.merge('theirs.db');
+  expect(again).toEqual(noReport({ unchanged: again.unchanged, expired: again.expired }));
+  expect(await everything(ours.db)).toEqual(merged);
+  return report;
+}
+
+async function versions(): Promise<readonly (readonly unknown[])[]> {
+  const all = await everything(ours.db);
+  return [...all.versions, ...all.entries].map(({ version, value }) => [version, value]);
+}
+
+test('what one has and the other has not is brought in with its versions and links', async () => {
+  await say(ours, 'ours', 'o');
+  const a = await say(theirs, 'a', 'one', { at: 1 });
+  await say(theirs, 'a', 'two', { at: 2 });
+  const b = await say(theirs, 'b', 'x', { agent: 'reviewer' });
+  await link(theirs, a, b, 'about', 'why');
+  expect(await merge()).toEqual(noReport({ added: 2, versions: 1, links: 1 }));
+  expect((await everything(ours.db)).entries).toHaveLength(3);
+  expect(await faults(ours.db)).toEqual([]);
+});
+
+describe('of two that differ', () => {
+  test('the newer holds, ours becomes a version', async () => {
+    await say(ours, 'k', 'ours', { at: 10 });
+    await say(theirs, 'k', 'theirs', { at: 20, tags: ['t'] });
+    expect(await merge()).toEqual(
+      noReport({ updated: 1, versions: 1, conflicts: [{ namespace: 'default', key: 'k', kept: 'theirs' }] }),
+    );
+    expect(await versions()).toEqual([
+      [1, 'ours'],
+      [2, 'theirs'],
+    ]);
+  });
+
+  test('the newer holds, theirs becomes a version', async () => {
+    await say(ours, 'k', 'ours', { at: 20 });
+    await say(theirs, 'k', 'theirs', { at: 10 });
+    expect(await merge()).toEqual(
+      noReport({ kept: 1, versions: 1, conflicts: [{ namespace: 'default', key: 'k', kept: 'ours' }] }),
+    );
+    expect(await versions()).toEqual([
+      [1, 'theirs'],
+      [2, 'ours'],
+    ]);
+  });
+
+  test('ours holds when they are as old', async () => {
+    await say(ours, 'k', 'ours', { at: 10 });
+    await say(theirs, 'k', 'theirs', { at: 10 });
+    expect(await merge()).toMatchObject({ kept: 1, conflicts: [{ kept: 'ours' }] });
+  });
+
+  test('and equal ones are left alone', async () => {
+    await say(ours, 'k', 'same', { at: 10 });
+    await say(theirs, 'k', 'same', { at: 10 });
+    expect(await merge()).toEqual(noReport({ unchanged: 1 }));
+  });
+
+  test('a copy that went on is followed without conflict, with its own numbers', async () => {
+    await say(ours, 'k', 'one', { at: 1 });
+    await ours.care.backup('start.db');
+    copyFileSync(join(ours.root, 'start.db'), join(theirs.root, 'start.db'));
+    await theirs.care.restore('start.db');
+    for (const [at, value] of [
+      [2, 'two'],
+      [3, 'three'],
+    ] as const)
+      await say(theirs, 'k', value, { at });
+    expect(await merge()).toEqual(noReport({ updated: 1, versions: 2 }));
+    expect(await everything(ours.db)).toEqual(await everything(theirs.db));
+  });
+
+  test('a copy that went on in the same millisecond is followed too', async () => {
+    await say(ours, 'k', 'one', { at: 1 });
+    await ours.care.backup('start.db');
+    copyFileSync(join(ours.root, 'start.db'), join(theirs.root, 'start.db'));
+    await theirs.care.restore('start.db');
+    await say(theirs, 'k', 'two', { at: 1 });
+    expect(await merge()).toEqual(noReport({ updated: 1, versions: 1 }));
+  });
+
+  test('what both had before is kept once', async () => {
+    await say(ours, 'k', 'base', { at: 1 });
+    await ours.care.backup('start.db');
+    copyFileSync(join(ours.root, 'start.db'), join(theirs.root, 'start.db'));
+    await theirs.care.restore('start.db');
+    await say(ours, 'k', 'ours', { at: 5 });
+    await say(theirs, 'k', 'theirs 4', { at: 4 });
+    await say(theirs, 'k', 'theirs 6', { at: 6 });
+    expect(await merge()).toMatchObject({ updated: 1, conflicts: [{ kept: 'theirs' }] });
+    expect(await versions()).toEqual([
+      [1, 'base'],
+      [2, 'ours'],
+      [3, 'theirs 4'],
+      [4, 'theirs 6'],
+    ]);
+  });
+
+  test('no more than 100 versions are kept', async () => {
+    for (let n = 1; n <= 80; n += 1) {
+      await say(ours, 'k', `o${n}`, { at: n * 2 });
+      await say(theirs, 'k', `t${n}`, { at: n * 2 + 1 });
+    }
+    await merge();
+    const { entries, versions: kept } = await everything(ours.db);
+    expect(kept).toHaveLength(100);
+    expect(entries).toMatchObject([{ value: 't80' }]);
+  });
+});
+
+describe('a deletion', () => {
+  const remove = (place: Place, at: number) => place.db.run('UPDATE memory_entry SET deleted_at = ? WHERE key = ?', [at, 'k']);
+  const deletedAt = async () => (await everything(ours.db)).entries[0]?.['deleted_at'];
+
+  test.each([
+    ['after both were written holds', 10, 5, 20, 20],
+    ['before ours was written does not', 30, 5, 20, null],
+    ['of the same holds', 5, 5, 20, 20],
+  ])('of theirs %s', async (_, ourAt, theirAt, deleted, expected) => {
+    await say(ours, 'k', ourAt === theirAt ? 'same' : 'ours', { at: ourAt });
+    await say(theirs, 'k', ourAt === theirAt ? 'same' : 'theirs', { at: theirAt });
+    await remove(theirs, deleted);
+    await merge();
+    expect(await deletedAt()).toBe(expected);
+    expect(await faults(ours.db)).toEqual([]);
+  });
+
+  test('of ours gives way to what was written later', async () => {
+    await say(ours, 'k', 'ours', { at: 5 });
+    await remove(ours, 10);
+    await say(theirs, 'k', 'theirs', { at: 20 });
+    await merge();
+    expect(await deletedAt()).toBe(null);
+  });
+});
+
+test('what has expired is left out, and ours that has expired is nothing', async () => {
+  await say(ours, 'a', 'ours', { at: 100, expiresAt: NOW });
+  await say(theirs, 'a', 'theirs', { at: 10 });
+  await say(theirs, 'b', 'x', { expiresAt: NOW - 1 });
+  expect(await merge()).toEqual(noReport({ added: 1, expired: 1 }));
+  expect(await versions()).toEqual([[1, 'theirs']]);
+});
+
+test('any two memories: the newest of each holds, nothing is lost, a second time changes nothing, order does not matter', async () => {
+  const step = fc.record({ mine: fc.boolean(), key: fc.constantFrom('a', 'b', 'c'), at: fc.integer({ min: 1, max: 40 }) });
+  await fc.assert(
+    fc.asyncProperty(fc.uniqueArray(step, { maxLength: 14, selector: ({ key, at }) => `${key}${at}` }), async (steps) => {
+      for (const { db } of [ours, theirs]) await db.run('DELETE FROM memory_entry');
+      const ordered = steps.toSorted((x, y) => x.at - y.at);
+      for (const { mine, key, at } of ordered) {
+        await (mine ? ours : theirs).db.write((queries) => put(queries, 'n', key, { value: `${key}${at}${String(mine)}`, at }));
+      }
+      await merge();
+      const { entries, versions: history } = await everything(ours.db);
+      for (const key of new Set(ordered.map((one) => one.key))) {
+        const said = ordered.filter((one) => one.key === key).map(({ at, mine }) => `${key}${at}${String(mine)}`);
+        const kept = [...history, ...entries].filter((row) => row['key'] === key);
+        expect(kept.map((row) => row['value']).toSorted()).toEqual(said.toSorted());
+        expect(kept.at(-1)?.['value']).toBe(said.at(-1));
+        expect(new Set(kept.map((row) => row['version'])).size).toBe(kept.length);
+      }
+    }),
+    { seed: 5, numRuns: 40 },
+  );
+  expect(await faults(ours.db)).toEqual([]);
+});
+
+test('the other database is only read, also while its owner has it open', async () => {
+  const root = join(ours.root, 'inner');
+  const inner = await openPlace(scratch, { root });
+  await say(inner, 'k', 'v');
+  const before = readFileSync(inner.path);
+  expect(await ours.care.merge('inner/.skillflow/skillflow.db')).toMatchObject({ added: 1 });
+  expect(readFileSync(inner.path).equals(before)).toBe(true);
+});
+
+test('what is no database of ours is refused', async () => {
+  const make = async (name: string, ...statements: string[]): Promise<void> => {
+    const connection = await connect(join(ours.root, name), 'write');
+    for (const statement of statements) connection.exec(statement);
+    connection.close();
+  };
+  await make('foreign.db', 'CREATE TABLE t (a)');
+  await make('empty.db', 'CREATE TABLE t (a)', 'DROP TABLE t');
+  const { path } = await theirs.care.backup();
+  copyFileSync(path, join(ours.root, 'new.db'));
+  await make('new.db', 'PRAGMA user_version = 999');
+  await expect(ours.care.merge('foreign.db')).rejects.toThrow(ConflictError);
+  await expect(ours.care.merge('empty.db')).rejects.toThrow(NotFoundError);
+  await expect(ours.care.merge('new.db')).rejects.toThrow(SchemaTooNewError);
+  await expect(ours.care.merge('.skillflow/skillflow.db')).rejects.toThrow(InvalidInputError);
+});

@@ -1,0 +1,105 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { ConflictError, InvalidInputError, NotFoundError } from '../../src/errors.ts';
+import { useScratch } from '../store/scratch.ts';
+import { checkIndex, openMemory, type OpenMemory } from './open-memory.ts';
+
+const scratch = useScratch();
+const [a, b, c] = [{ key: 'a' }, { key: 'b' }, { namespace: 'other', key: 'c' }] as const;
+let opened: OpenMemory;
+
+beforeEach(async () => {
+  opened = await openMemory(scratch);
+  for (const name of [a, b, c]) await opened.memory.store({ ...name, value: name.key });
+});
+
+describe('supersede', () => {
+  test('ends the validity in a new version, and links the two with the reason', async () => {
+    const { memory, db } = opened;
+    opened.now += 7;
+    await memory.supersede(a, b, "it's 'new'; --\0");
+    expect(await memory.get(a)).toMatchObject({ version: 2, validTo: opened.now, updatedAt: opened.now, value: 'a' });
+    expect((await memory.get(b))?.validTo).toBeNull();
+    const linked = { kind: 'supersedes', reason: "it's 'new'; -- ", createdAt: opened.now, namespace: 'default' };
+    expect(await memory.links(a)).toEqual([{ ...linked, direction: 'to', key: 'b', id: 2 }]);
+    expect(await memory.links(b)).toEqual([{ ...linked, direction: 'from', key: 'a', id: 1 }]);
+    opened.now += 1;
+    await memory.supersede(a, b); // again: it stays as it is
+    expect(await memory.get(a)).toMatchObject({ version: 2, validTo: opened.now - 1 });
+    expect(await memory.links(a)).toEqual([{ ...linked, direction: 'to', key: 'b', id: 2 }]);
+    expect(await memory.revert(a, 1)).toMatchObject({ version: 3 });
+    expect((await memory.get(a))?.validTo).toBeNull();
+    await checkIndex(db);
+  });
+
+  test('never in a circle, and nothing changes when it is refused', async () => {
+    const { memory } = opened;
+    await memory.supersede(a, b);
+    await memory.supersede(b, c);
+    for (const [name, by] of [
+      [c, a],
+      [b, a],
+      [c, b],
+      [c, c],
+    ] as const) {
+      await expect(memory.supersede(name, by)).rejects.toThrow(ConflictError);
+    }
+    expect((await memory.get(c))?.validTo).toBeNull();
+    expect(await memory.links(c)).toHaveLength(1);
+    await memory.supersede(a, c); // more than one may
+    expect(await memory.links(a)).toHaveLength(2);
+  });
+
+  test('both must be there', async () => {
+    const { memory } = opened;
+    await expect(memory.supersede(a, { key: 'none' })).rejects.toThrow(NotFoundError);
+    await expect(memory.supersede({ key: 'none' }, a)).rejects.toThrow(/there is no entry "none"/);
+    await memory.delete(b);
+    await expect(memory.supersede(a, b)).rejects.toThrow(NotFoundError);
+    expect((await memory.get(a))?.version).toBe(1);
+    await expect(memory.supersede(a, { key: '' })).rejects.toThrow(/^by\.key is empty/);
+    await expect(memory.supersede(a, b, 'x'.repeat(4097))).rejects.toThrow(/^reason has .*4097|^reason has more than 4096/);
+  });
+});
+
+describe('links', () => {
+  test('are made once for a kind, told from both ends, and removed', async () => {
+    const { memory } = opened;
+    expect(await memory.link(a, c, 'about', 'why')).toBe(true);
+    expect(await memory.link(a, c, 'about')).toBe(false);
+    expect(await memory.link(a, c, 'see')).toBe(true);
+    expect(await memory.link(c, a, 'about')).toBe(true);
+    expect((await memory.links(a)).map(({ direction, kind, reason, key }) => [direction, kind, reason, key])).toEqual([
+      ['from', 'about', 'why', 'c'],
+      ['from', 'see', null, 'c'],
+      ['to', 'about', null, 'c'],
+    ]);
+    expect(await memory.unlink(a, c, 'about')).toBe(true);
+    expect(await memory.unlink(a, c, 'about')).toBe(false);
+    expect(await memory.links(a)).toHaveLength(2);
+    await expect(memory.links({ key: 'none' })).rejects.toThrow(NotFoundError);
+  });
+
+  test('go with a purged entry, and hide with a deleted one', async () => {
+    const { memory, db } = opened;
+    await memory.link(a, b, 'see');
+    await memory.link(a, c, 'see');
+    await memory.delete(b);
+    expect(await memory.links(a)).toHaveLength(1);
+    await memory.undelete(b);
+    expect(await memory.links(a)).toHaveLength(2);
+    await memory.purge(b);
+    expect(await memory.links(a)).toHaveLength(1);
+    expect(await db.get('SELECT count(*) AS n FROM memory_link')).toEqual({ n: 1 });
+  });
+
+  test('what cannot be is refused', async () => {
+    const { memory } = opened;
+    await expect(memory.link(a, b, 'supersedes')).rejects.toThrow(InvalidInputError);
+    await expect(memory.link(a, b, 'two words')).rejects.toThrow(/^kind is "two words", not one word/);
+    await expect(memory.link(a, b, 'x'.repeat(65))).rejects.toThrow(InvalidInputError);
+    await expect(memory.link(a, a, 'see')).rejects.toThrow(ConflictError);
+    await expect(memory.link(a, { key: 'a\0' }, 'see')).rejects.toThrow(/^to\.key has a NUL/);
+    // @ts-expect-error: a caller without types
+    await expect(memory.link(a, b, 'see', 7)).rejects.toThrow(/^reason is a number/);
+  });
+});

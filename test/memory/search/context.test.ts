@@ -1,0 +1,120 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Passage } from '../../../src/memory/search/passages.ts';
+import { fuse, type Fused } from '../../../src/memory/search/fusion.ts';
+import { createPassages } from '../../../src/memory/search/passages.ts';
+import { databaseBackends } from '../../helpers/databases.ts';
+import { scratchMemory, type ScratchMemory } from './scratch-search.ts';
+
+let it: ScratchMemory;
+
+describe.each(databaseBackends())('on $name', (backend) => {
+  beforeEach(async () => {
+    it = await scratchMemory(backend);
+  });
+
+  const TOPICS = [
+    'garden roses',
+    'marathon shoes',
+    'violin lessons',
+    'sourdough bread',
+    'camping tents',
+    'chess openings',
+    'harbour boats',
+    'winter skiing',
+  ];
+
+  /** A talk of two: each topic is asked about with its words, and answered without them. */
+  function talk(): { key: string; value: string }[] {
+    return TOPICS.flatMap((topic, n) => [
+      { key: `q${n}`, value: `Ann: What about your ${topic}, how are the ${topic} doing?` },
+      { key: `a${n}`, value: `Bob: Splendid ${topic.split(' ')[0] ?? ''}, came along since visit ${n}.` },
+      { key: `b${n}`, value: `Ann: Glad of ${topic.split(' ')[0] ?? ''}!` },
+      { key: `c${n}`, value: `Bob: It cost ${n}00 euros.` },
+    ]);
+  }
+
+  describe('neighbours', () => {
+    test('in a conversation an answer is found by the words of what it answers', async () => {
+      await it.memory.storeMany(talk().map((turn) => ({ ...turn, session: 's' })));
+      const { results } = await it.memory.search({ query: 'sourdough bread', limit: 8, explain: true });
+      expect(results[0]?.key).toBe('q3');
+      const answer = results.find(({ key }) => key === 'c3');
+      expect(answer?.matched).toEqual([expect.stringMatching(/^next to [qab]3$/)]);
+      expect(answer?.explanation?.neighbours).toBeGreaterThan(0);
+      expect(results.map(({ key }) => key)).not.toContain('c5');
+    });
+
+    test('not across sessions or namespaces, nor without a session', async () => {
+      await it.memory.storeMany(talk().map((turn, n) => ({ ...turn, session: n % 4 === 3 ? 'other' : 's' })));
+      await it.memory.storeMany(talk().map((turn, n) => ({ ...turn, namespace: n % 4 === 3 ? 'n1' : 'n2', session: 't' })));
+      await it.memory.storeMany(talk().map((turn) => ({ ...turn, namespace: 'n3' })));
+      expect(await it.keys('sourdough bread', { limit: 50 })).not.toContain('c3');
+    });
+
+    test('not where entries stand together by chance', async () => {
+      const notes = Array.from({ length: 64 }, (_, n) => ({
+        key: `n${n}`,
+        value: `${TOPICS[(n * 5) % 8] ?? ''} ${TOPICS[(n * 3 + 1) % 8] ?? ''} record ${n}`,
+        session: 's',
+      }));
+      notes[20] = { key: 'special', value: 'platypus sanctuary opens', session: 's' };
+      await it.memory.storeMany(notes);
+      expect(await it.keys('platypus')).toEqual(['special']);
+    });
+  });
+
+  describe('links', () => {
+    test('lead on to what the best results are linked with, in either direction', async () => {
+      await it.memory.store({ key: 'outage', value: 'The checkout outage of May' });
+      await it.memory.store({ key: 'cause', value: 'An expired certificate' });
+      await it.memory.store({ key: 'person', value: 'Ada is on duty' });
+      await it.memory.link({ key: 'outage' }, { key: 'cause' }, 'because');
+      await it.memory.link({ key: 'person' }, { key: 'outage' }, 'handled');
+      const { results } = await it.memory.search({ query: 'checkout outage', explain: true });
+      expect(results.map(({ key }) => key)).toEqual(['outage', 'person', 'cause']);
+      expect(results[1]?.matched).toEqual(['linked from outage']);
+      expect(results[1]?.explanation?.links).toBeGreaterThan(0);
+      await it.memory.delete({ key: 'cause' });
+      expect(await it.keys('checkout outage', { keys: 'o*' })).toEqual(['outage']);
+      expect(await it.keys('checkout outage')).toEqual(['outage', 'person']);
+    });
+  });
+
+  describe('vectors', () => {
+    const passage = (id: number): Passage => ({
+      id,
+      bytes: 1,
+      updatedAt: id,
+      namespace: 'n',
+      key: `k${id}`,
+      sequence: null,
+      session: null,
+      importance: 0.5,
+      terms: new Int32Array(),
+      own: 0,
+      length: 0,
+      words: 0,
+      lead: -1,
+      labelled: false,
+    });
+    const found = (id: number, score: number): Fused => ({ passage: passage(id), score, words: null, similarity: null });
+    const hits = (...ids: readonly number[]) => ids.map((entryId, place) => ({ entryId, similarity: 0.9 - place / 10 }));
+    const scope = { sql: 'm.deleted_at IS NULL', params: [], name: null };
+
+    test('that see meaning are added to words; those that see letters only stand in when no word was found', async () => {
+      for (const key of ['one', 'two', 'three']) await it.memory.store({ key, value: key });
+      const reader = createPassages().reader(3);
+      const words = [found(1, 0.8), found(2, 0.6)];
+      const semantic = { hits: hits(2, 3, 99), note: 'n', semantic: true };
+      const both = await fuse(it.db, words, semantic, reader, scope);
+      expect(both.map(({ passage: { id } }) => id)).toEqual([2, 1, 3]);
+      expect(both.map(({ score }) => score)).toEqual([expect.closeTo(0.875), expect.closeTo(0.5), expect.closeTo(0.25)]);
+      expect(await fuse(it.db, words, { ...semantic, semantic: false }, reader, scope)).toEqual(words);
+      const alone = await fuse(it.db, [], { ...semantic, semantic: false }, reader, scope);
+      expect(alone.map(({ passage: { id }, score }) => [id, score])).toEqual([
+        [2, 0.9],
+        [3, 0.8],
+      ]);
+    });
+  });
+});
