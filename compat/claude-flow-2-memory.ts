@@ -3,13 +3,8 @@ import { InvalidInputError } from '../src/errors.ts';
 import { defineLegacy } from '../src/legacy/row.ts';
 import type { LegacyCall, LegacyRow } from '../src/legacy/row.ts';
 import { sameArgument } from '../src/legacy/same-argument.ts';
-import {
-  memoryDeleteOutput,
-  memoryGetOutput,
-  memoryListOutput,
-  memorySearchOutput,
-  memoryStoreOutput,
-} from '../src/tools/memory.ts';
+import { memoryDeleteOutput, memoryGetOutput, memoryListOutput, memoryStoreOutput } from '../src/tools/memory-entries.ts';
+import { memorySearchOutput } from '../src/tools/memory-search.ts';
 
 const FAMILY = 'claude-flow 2.7';
 const STORAGE = { storage_type: 'libsql' } as const;
@@ -92,6 +87,39 @@ const remove = (args: UsageArgs): LegacyCall => ({
   },
 });
 
+/**
+ * What 2.7's callers read of a result, with what is known of its origin. Why it matched names other keys, which callers
+ * that look for keys in the text would take for results: it is told when `explain` is asked for.
+ */
+function shownResult({
+  namespace,
+  key,
+  score,
+  snippet,
+  value,
+  tags,
+  kind,
+  agent,
+  session,
+  updatedAt,
+  matched,
+  explanation,
+}: z.output<typeof memorySearchOutput>['results'][number]): Readonly<Record<string, unknown>> {
+  return {
+    namespace,
+    key,
+    score,
+    snippet,
+    ...(value === undefined ? {} : { value }),
+    tags,
+    kind,
+    ...(agent === null ? {} : { agent }),
+    ...(session === null ? {} : { session }),
+    updatedAt,
+    ...(explanation === undefined ? {} : { matched, explanation }),
+  };
+}
+
 const search = (args: UsageArgs): LegacyCall => {
   const { namespace, limit = 50, offset } = args;
   // 2.7 looks for `value`; `pattern` and `query` are what memory_search calls the same.
@@ -108,7 +136,7 @@ const search = (args: UsageArgs): LegacyCall => {
         action: 'search',
         pattern: query,
         namespace,
-        results,
+        results: results.map(shownResult),
         count: results.length,
         ...STORAGE,
         timestamp,
@@ -124,6 +152,7 @@ const memoryUsage = defineLegacy({
   name: 'memory_usage',
   family: FAMILY,
   description: 'claude-flow: memory',
+  listed: true,
   tools: ['memory_store', 'memory_get', 'memory_list', 'memory_delete', 'memory_search'],
   args: usageArgs,
   plan: (args) => ACTIONS[args.action](args),
@@ -139,8 +168,22 @@ const memorySearch = defineLegacy({
     tool: 'memory_search',
     input: sameArgument(args, 'query', 'pattern'),
     body: (output, timestamp) => {
-      const { query, namespace, results, total } = memorySearchOutput.parse(output);
-      return { success: true, pattern: query, namespace, results, count: results.length, timestamp, total };
+      const { query, namespace, results, total, cursor, shortened, vectors } = memorySearchOutput.parse(output);
+      return {
+        success: true,
+        pattern: query,
+        namespace,
+        results: results.map(shownResult),
+        count: results.length,
+        timestamp,
+        total,
+        ...(cursor === null ? {} : { cursor }),
+        ...(shortened ? { shortened } : {}),
+        ...(vectors === 'off' ? {} : { vectors }),
+        tool: 'memory_search',
+        message: `${results.length} of ${total} found`,
+        args,
+      };
     },
   }),
 });

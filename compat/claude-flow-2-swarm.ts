@@ -14,6 +14,7 @@ const swarmInit = defineLegacy({
   name: 'swarm_init',
   family: FAMILY,
   description: 'claude-flow: swarm_create',
+  listed: true,
   tools: ['swarm_create'],
   args: z.object({
     topology: z.enum(['hierarchical', 'mesh', 'ring', 'star']).optional(),
@@ -129,6 +130,7 @@ const taskOrchestrate = defineLegacy({
   name: 'task_orchestrate',
   family: FAMILY,
   description: 'claude-flow: task_submit',
+  listed: true,
   tools: ['task_submit'],
   args: z.object({
     task: words(10_000),

@@ -41,35 +41,9 @@ export const CLAUDE_FLOW_2_UNSUPPORTED: readonly UnsupportedNames[] = [
     hint: 'No model is trained or run here; keep what was learned with memory_usage and find it again with memory_search.',
   },
   {
-    subject: 'memory',
-    names: ['memory_persist'],
-    hint: 'Nothing to call: every entry is durable when memory_usage has answered.',
-  },
-  {
-    subject: 'memory',
-    names: ['memory_namespace'],
-    hint: 'Pass a namespace to memory_usage: it exists from its first entry on, and action list shows what it holds.',
-  },
-  {
-    subject: 'memory',
-    names: ['memory_analytics'],
-    hint: 'No such figures are kept; memory_usage with action list shows the entries.',
-  },
-  {
-    subject: 'memory',
-    names: ['memory_compress'],
-    hint: 'Delete what is not needed with memory_usage; expired entries are never shown.',
-  },
-  {
-    subject: 'memory',
-    names: ['memory_sync'],
-    hint: 'All processes on a project share one database; merging another one is not supported yet.',
-  },
-  { subject: 'memory', names: ['cache_manage'], hint: 'Store with memory_usage and a ttl in seconds.' },
-  {
     subject: 'backups',
-    names: ['memory_backup', 'memory_restore', 'state_snapshot', 'context_restore', 'backup_create', 'restore_system'],
-    hint: 'Copy the folder .skillflow of the project, or put a copy back, while no Skillflow process runs.',
+    names: ['backup_create', 'restore_system'],
+    hint: 'Keep the database with memory_backup and bring it back with memory_restore; the reports of runs are plain files.',
   },
   {
     subject: 'tasks',

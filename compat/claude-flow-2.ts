@@ -1,10 +1,12 @@
 import type { LegacyRow, UnsupportedNames } from '../src/legacy/row.ts';
 import { CLAUDE_FLOW_2_MEMORY } from './claude-flow-2-memory.ts';
+import { CLAUDE_FLOW_2_MEMORY_CARE } from './claude-flow-2-memory-care.ts';
+import { CLAUDE_FLOW_2_MEMORY_VIEWS } from './claude-flow-2-memory-views.ts';
 import { CLAUDE_FLOW_2_SWARM } from './claude-flow-2-swarm.ts';
 import { CLAUDE_FLOW_2_UNSUPPORTED } from './claude-flow-2-unsupported.ts';
 
 /** The 90 names of claude-flow 2.7: those that work here, and those that say what to use instead. */
 export const claudeFlow2: { readonly rows: readonly LegacyRow[]; readonly unsupported: readonly UnsupportedNames[] } = {
-  rows: [...CLAUDE_FLOW_2_SWARM, ...CLAUDE_FLOW_2_MEMORY],
+  rows: [...CLAUDE_FLOW_2_SWARM, ...CLAUDE_FLOW_2_MEMORY, ...CLAUDE_FLOW_2_MEMORY_CARE, ...CLAUDE_FLOW_2_MEMORY_VIEWS],
   unsupported: CLAUDE_FLOW_2_UNSUPPORTED,
 };

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Skillflow } from './app.ts';
 import type { AppFlags } from './cli/cli.ts';
+import type { McpListing } from './mcp/mcp-tools.ts';
 
 // This file becomes a CommonJS script, which starts sooner than a module; what it imports lazily stays in modules.
 
@@ -55,8 +56,33 @@ async function openProject(flags: AppFlags, verbose: boolean): Promise<Skillflow
     cwd: workingDirectory(),
     packageDir: join(__dirname, '..'),
     workerUrl: pathToFileURL(join(__dirname, 'analysis-worker.js')),
+    vectorWorkerUrl: pathToFileURL(join(__dirname, 'vector-worker.js')),
     flags,
   });
+}
+
+/** Whether there may be a settings file of the project; looking for it loads nothing. */
+function mayHaveSettings(from: string): boolean {
+  for (let dir = from; ; dir = dirname(dir)) {
+    if (existsSync(join(dir, '.skillflow', 'config.json'))) return true;
+    if (dirname(dir) === dir) return false;
+  }
+}
+
+/** Which tools clients see; settings that are wrong show the usual ones, and each call says what is wrong with them. */
+async function listedTools(flags: AppFlags, verbose: boolean): Promise<McpListing['all']> {
+  const listing = generated<McpListing>('mcp-tools.json');
+  const { SKILLFLOW_MCP_TOOLS: own = '', CLAUDE_FLOW_MCP_TOOLS: foreign } = process.env;
+  const given = flags.mcpTools ?? (own === '' ? undefined : own);
+  if (given === 'all' || (given === undefined && foreign === 'all')) return listing.all;
+  if (given !== undefined) return listing.default;
+  if (!mayHaveSettings(resolve(flags.root ?? process.env['CLAUDE_PROJECT_DIR'] ?? workingDirectory()))) return listing.default;
+  try {
+    await using project = await openProject(flags, verbose);
+    return listing[project.app.config.mcpTools];
+  } catch {
+    return listing.default;
+  }
 }
 
 async function mcp(flags: AppFlags, verbose: boolean, signal: AbortSignal): Promise<void> {
@@ -70,7 +96,7 @@ async function mcp(flags: AppFlags, verbose: boolean, signal: AbortSignal): Prom
   });
   await serve({
     version: SKILLFLOW_VERSION,
-    tools: generated('mcp-tools.json'),
+    tools: () => listedTools(flags, verbose),
     openHandler: async () => {
       const { createMcpHandler } = await import('./mcp/handler.ts');
       return createMcpHandler(() => openProject(flags, verbose));

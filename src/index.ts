@@ -33,6 +33,7 @@ export async function openProject({ cwd = process.cwd(), root, readOnly }: OpenO
     cwd,
     packageDir: fileURLToPath(new URL('..', import.meta.url)),
     workerUrl: new URL('analysis-worker.js', import.meta.url),
+    vectorWorkerUrl: new URL('vector-worker.js', import.meta.url),
     flags: { ...(root === undefined ? {} : { root }), ...(readOnly === undefined ? {} : { readOnly }) },
   });
   return {

@@ -12,5 +12,5 @@ const legacy = legacyListing(claudeFlow2.rows).map((row) => ({
   annotations: { readOnly: false, destructive: false, idempotent: false },
 }));
 
-/** The answer to `tools/list`: our tools, then the legacy names that are not ours as well. */
+/** The answers to `tools/list`: our tools, then the legacy names that are not ours as well. */
 export const mcpListing = mcpTools([...listings, ...legacy]);

@@ -17,11 +17,19 @@ export interface OpenAppOptions {
   readonly cwd: string;
   readonly packageDir: string;
   readonly workerUrl: URL | null;
-  readonly flags?: { readonly root?: string; readonly readOnly?: boolean; readonly threads?: string };
+  readonly vectorWorkerUrl: URL | null;
+  readonly flags?: {
+    readonly root?: string;
+    readonly readOnly?: boolean;
+    readonly threads?: string;
+    readonly mcpTools?: string;
+    readonly output?: string;
+  };
 }
 
 /** Finds the project, reads its settings and composes the app. Throws `InvalidInputError` when either is wrong. */
-export async function openApp({ runtime, version, cwd, packageDir, workerUrl, flags = {} }: OpenAppOptions): Promise<Skillflow> {
+export async function openApp({ cwd, flags = {}, ...options }: OpenAppOptions): Promise<Skillflow> {
+  const { runtime } = options;
   const { root: given, ...settings } = flags;
   const home = runtime.env['HOME'] ?? homedir();
   const realHome = await realpath(home).catch(() => home); // a user may have none
@@ -36,7 +44,7 @@ export async function openApp({ runtime, version, cwd, packageDir, workerUrl, fl
     flags: settings,
     env: runtime.env,
   });
-  return createApp({ config, runtime, version, packageDir, workerUrl });
+  return createApp({ config, ...options });
 }
 
 async function realRoot(path: string): Promise<string> {

@@ -6,6 +6,7 @@ import type { JsonSchema, ToolListing } from '../tools/listing.ts';
 export const GLOBAL_FLAGS = {
   help: { takes: null, about: 'show help' },
   json: { takes: null, about: 'print JSON' },
+  format: { takes: 'FORMAT', about: 'print text, json, toon, or auto: the shorter of json and toon' },
   root: { takes: 'DIR', about: 'project root (default: found from the current directory)' },
   'read-only': { takes: null, about: 'refuse everything that changes data' },
   threads: { takes: 'N', about: 'worker threads for analysis (default: as many as fit)' },
@@ -64,7 +65,8 @@ export function takeGlobals(argv: readonly string[]): Words {
       break;
     }
     const [, name = '', inline] = /^--([^=]+)(?:=(.*))?$/s.exec(SHORT_FLAGS.get(text) ?? text) ?? [];
-    if (!isGlobal(name)) {
+    // After a command's words, --version is a flag of that command: memory get <key> --version 2.
+    if (!isGlobal(name) || (name === 'version' && rest.length > 0)) {
       rest.push({ text, literal: false });
     } else if (GLOBAL_FLAGS[name].takes === null) {
       if (inline !== undefined)

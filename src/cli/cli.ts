@@ -1,121 +1,29 @@
-import type { Config } from '../config.ts';
 import { InvalidInputError, NotFoundError, errorBody, toSkillflowError } from '../errors.ts';
-import type { ErrorBody, ErrorCode } from '../errors.ts';
-import type { CallResult, Caller } from '../executor/executor.ts';
-import type { LegacyAnswer } from '../legacy/translate.ts';
 import { nearest } from '../nearest.ts';
 import { printable } from '../printable.ts';
 import type { ToolListing } from '../tools/listing.ts';
-import type { TextStyle } from '../tools/tool.ts';
 import { findCommand, parseInput, takeGlobals } from './arguments.ts';
-import type { Globals, Words } from './arguments.ts';
+import type { Words } from './arguments.ts';
 import { completions } from './completions.ts';
 import { OWN_COMMANDS, commandHelp, groupHelp, overview, ownCommandHelp } from './help.ts';
-import { createProgressLine } from './progress-line.ts';
+import {
+  appFlags,
+  callTool,
+  callerOf,
+  chooseFormat,
+  chooseStyle,
+  fail,
+  member,
+  say,
+  show,
+  showData,
+  withApp,
+} from './session.ts';
+import type { AppFlags, CliDeps, Session } from './session.ts';
 
-/** What the commands call; the composed app has it. */
-export interface CliApp extends AsyncDisposable {
-  readonly app: { readonly config: Config };
-  readonly legacy: {
-    readonly names: { readonly supported: readonly string[]; readonly unsupported: readonly string[] };
-    call(name: string, args: unknown, caller: Caller): Promise<LegacyAnswer>;
-  };
-  call(tool: string, input: unknown, caller: Caller): Promise<CallResult>;
-  render(tool: string, output: unknown, style: TextStyle): Promise<string>;
-}
+export type { AppFlags };
 
-/** Settings given as flags. */
-export interface AppFlags {
-  readonly root?: string;
-  readonly readOnly?: boolean;
-  readonly threads?: string;
-}
-
-export interface CliDeps {
-  readonly argv: readonly string[];
-  readonly version: string;
-  readonly listings: readonly ToolListing[];
-  readonly openApp: (flags: AppFlags) => Promise<CliApp>;
-  /** Serves MCP on stdin and stdout until the client leaves. */
-  readonly serveMcp: (flags: AppFlags) => Promise<void>;
-  /** Writes to stdout, to stderr. */
-  readonly print: (text: string) => void;
-  readonly complain: (text: string) => void;
-  readonly readStdin: () => Promise<string>;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly stdoutTty: boolean;
-  readonly stderrTty: boolean;
-  /** Of the terminal that stdout goes to; very many where it is none, so that what is piped is not cut. */
-  readonly columns: number;
-  /** Of the terminal that stderr goes to. */
-  readonly stderrColumns: number;
-  /** Monotonic milliseconds. */
-  readonly ticks: () => number;
-  /** Aborts when the user interrupts. */
-  readonly signal: AbortSignal;
-}
-
-const EXIT: Readonly<Partial<Record<ErrorCode, number>>> = { invalid_input: 2, not_found: 2, cancelled: 130 };
 const SEVERITIES = ['critical', 'high', 'medium', 'low', 'info'];
-
-interface Session extends CliDeps {
-  readonly globals: Globals;
-  readonly style: TextStyle;
-}
-
-function fail({ print, complain, globals }: Session, error: ErrorBody): number {
-  if (globals.json === true) print(`${JSON.stringify({ error })}\n`);
-  else complain(`skillflow: ${printable(error.message)}\n${error.hint === undefined ? '' : `  ${printable(error.hint)}\n`}`);
-  return EXIT[error.code] ?? 1;
-}
-
-function chooseStyle({ env, stdoutTty, columns }: CliDeps, globals: Globals): TextStyle {
-  const wanted = stdoutTty && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
-  const forced = globals.color === true || !['', '0', 'false'].includes(env['FORCE_COLOR'] ?? '');
-  return { color: globals['no-color'] === true ? false : forced || wanted, width: columns };
-}
-
-function appFlags({ globals: { root, threads, 'read-only': readOnly } }: Session): AppFlags {
-  return {
-    ...(typeof root === 'string' ? { root } : {}),
-    ...(typeof threads === 'string' ? { threads } : {}),
-    ...(readOnly === true ? { readOnly: true } : {}),
-  };
-}
-
-async function withApp(session: Session, work: (app: CliApp) => Promise<number>): Promise<number> {
-  const app = await session.openApp(appFlags(session));
-  try {
-    return await work(app);
-  } finally {
-    await app[Symbol.asyncDispose]();
-  }
-}
-
-async function callTool(session: Session, app: CliApp, tool: string, input: unknown): Promise<CallResult> {
-  const { complain, stderrTty, ticks, stderrColumns, signal } = session;
-  if (!stderrTty) return app.call(tool, input, { surface: 'cli', signal });
-  const line = createProgressLine({ write: complain, ticks, width: stderrColumns });
-  try {
-    return await app.call(tool, input, { surface: 'cli', signal, onProgress: (done, what) => line.update(done, what) });
-  } finally {
-    line.clear();
-  }
-}
-
-async function show(session: Session, app: CliApp, tool: string, output: unknown): Promise<void> {
-  const text = session.globals.json === true ? JSON.stringify(output) : await app.render(tool, output, session.style);
-  session.print(`${text}\n`);
-}
-
-function member(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null ? Object.getOwnPropertyDescriptor(value, key)?.value : undefined;
-}
-
-/** Text that is no tool's output; with --json one document with the text as its only member. */
-function say({ globals, print }: Session, name: string, text: string): void {
-  print(globals.json === true ? `${JSON.stringify({ [name]: text })}\n` : text);
-}
 
 /** The exit code of a run: 1 when it did not complete, or found what the user said to fail on. */
 function runExit(output: unknown, failOn: string | undefined): number {
@@ -132,7 +40,7 @@ function runExit(output: unknown, failOn: string | undefined): number {
 /** The exit code of a call that was answered. */
 function exitOf(tool: string, output: unknown): number {
   if (tool === 'skill_run') return runExit(output, undefined);
-  return tool === 'health' && member(output, 'ok') === false ? 1 : 0;
+  return (tool === 'health' || tool === 'memory_doctor') && member(output, 'ok') === false ? 1 : 0;
 }
 
 /** Takes `--name value` out of the words; `undefined` when it is not there. */
@@ -164,14 +72,20 @@ async function run(session: Session, listing: ToolListing, words: Words['rest'])
 /** Prints a run's events as they come, until the run has ended and all are printed. */
 async function follow(session: Session, listing: ToolListing, rest: Words['rest']): Promise<number> {
   const input = parseInput(listing, rest);
+  const asLines = session.format === 'json';
+  if (!asLines && session.format !== 'text') {
+    throw new InvalidInputError(`--follow prints a line for each event, which --format ${session.format} cannot`, {
+      hint: 'Use --format json, or leave --follow out.',
+    });
+  }
   return withApp(session, async (app) => {
     let after = Number(input['after'] ?? 0);
     for (;;) {
-      const result = await app.call(listing.name, { ...input, after, waitMs: 1000 }, { surface: 'cli', signal: session.signal });
+      const result = await app.call(listing.name, { ...input, after, waitMs: 1000 }, callerOf(session));
       if (!result.ok) return fail(session, result.error);
       const events = member(result.output, 'events');
       const some = Array.isArray(events) && events.length > 0;
-      if (some && session.globals.json === true) for (const event of events) session.print(`${JSON.stringify(event)}\n`);
+      if (some && asLines) for (const event of events) session.print(`${JSON.stringify(event)}\n`);
       else if (some) await show(session, app, listing.name, { ...Object(result.output), more: false }); // the next page follows
       after = Number(member(result.output, 'next'));
       if (!some && member(result.output, 'status') !== 'running') return 0;
@@ -210,34 +124,47 @@ async function callByName(session: Session, [name, text]: readonly string[]): Pr
   return withApp(session, async (app) => {
     const { names } = app.legacy;
     if (names.supported.includes(name) || names.unsupported.includes(name)) {
-      const { body, isError } = await app.legacy.call(name, input, { surface: 'cli', signal: session.signal });
-      session.print(`${JSON.stringify(body, null, session.globals.json === true ? 0 : 2)}\n`);
+      const { body, isError } = await app.legacy.call(name, input, callerOf(session));
+      // What legacy callers parse is JSON, whatever else is asked for.
+      session.print(`${JSON.stringify(body, null, session.format === 'json' ? 0 : 2)}\n`);
       return isError ? (member(body, 'code') === 'invalid_input' ? 2 : 1) : 0;
     }
     const result = await callTool(session, app, name, input);
     if (!result.ok) return fail(session, result.error);
-    session.print(`${JSON.stringify(result.output, null, session.globals.json === true ? 0 : 2)}\n`);
+    await showData(session, result.output);
     return exitOf(name, result.output);
   });
+}
+
+/** A setting for people; of a secret only that it is set. */
+function setting(value: unknown): string {
+  return value === null ? 'none' : String(typeof value === 'object' ? JSON.parse(JSON.stringify(value)) : value);
 }
 
 async function showConfig(session: Session): Promise<number> {
   return withApp(session, async (app) => {
     const { sources, ...values } = app.app.config;
-    if (session.globals.json === true) {
-      session.print(`${JSON.stringify({ ...values, sources })}\n`);
+    if (session.format !== 'text') {
+      await showData(session, { ...values, sources });
       return 0;
     }
     const of = new Map<string, string>(Object.entries(sources));
-    for (const [name, value] of Object.entries(values))
-      session.print(`${name.padEnd(14)} ${printable(String(value))}${of.has(name) ? `  (${of.get(name)})` : ''}\n`);
+    const shown = Object.entries(values).map(([name, value]): [string, string] => [name, setting(value)]);
+    const width = Math.max(...shown.map(([name]) => name.length));
+    for (const [name, value] of shown)
+      session.print(`${name.padEnd(width)}  ${printable(value)}${of.has(name) ? `  (${of.get(name)})` : ''}\n`);
     return 0;
   });
 }
 
-function showTools({ listings, globals, print }: Session): number {
-  if (globals.json === true) print(`${JSON.stringify({ tools: listings.map(({ cli: _shell, ...listing }) => listing) })}\n`);
-  else for (const { name, description } of listings) print(`${name.padEnd(18)} ${description}\n`);
+async function showTools(session: Session): Promise<number> {
+  const { listings, format, print } = session;
+  if (format !== 'text') {
+    await showData(session, { tools: listings.map(({ cli: _shell, ...listing }) => listing) });
+    return 0;
+  }
+  for (const { name, description, listed } of listings) print(`${name.padEnd(18)} ${listed ? ' ' : '+'} ${description}\n`);
+  print('\n+ MCP clients see it with `skillflow mcp --tools all`; it can be called either way.\n');
   return 0;
 }
 
@@ -263,10 +190,20 @@ function wordsOf(command: string, rest: Words['rest'], most: number): readonly s
 }
 
 async function serveMcp(session: Session, rest: Words['rest']): Promise<number> {
-  const [start] = wordsOf('mcp', rest, 1);
+  const { value: tools, rest: words } = takeFlag(rest, 'tools');
+  const [start] = wordsOf('mcp', words, 1);
+  const hint = 'See skillflow mcp --help.';
   if (start !== undefined && start !== 'start')
-    throw new InvalidInputError(`mcp does not take ${JSON.stringify(start)}`, { hint: 'See skillflow mcp --help.' });
-  await session.serveMcp(appFlags(session));
+    throw new InvalidInputError(`mcp does not take ${JSON.stringify(start)}`, { hint });
+  if (tools !== undefined && tools !== 'default' && tools !== 'all')
+    throw new InvalidInputError(`--tools is ${JSON.stringify(tools)}; expected default or all`, { hint });
+  if (session.globals.format === 'text')
+    throw new InvalidInputError('--format text is for people; mcp takes json, toon or auto', { hint });
+  await session.serveMcp({
+    ...appFlags(session),
+    ...(tools === undefined ? {} : { mcpTools: tools }),
+    ...(session.format === 'text' ? {} : { output: session.format }),
+  });
   return 0;
 }
 
@@ -276,7 +213,7 @@ async function ownCommand(session: Session, first: string, rest: Words['rest']):
   if (first === 'call') return callByName(session, wordsOf(first, rest, 2));
   if (first === 'completions') {
     const [shell] = wordsOf(first, rest, 1);
-    say(session, 'script', completions(shell, session.listings));
+    await say(session, 'script', completions(shell, session.listings));
     return 0;
   }
   if (first !== 'tools' && first !== 'config') return undefined;
@@ -284,7 +221,7 @@ async function ownCommand(session: Session, first: string, rest: Words['rest']):
   return first === 'tools' ? showTools(session) : showConfig(session);
 }
 
-function showHelp(session: Session, words: readonly string[]): number {
+async function showHelp(session: Session, words: readonly string[]): Promise<number> {
   const { version, listings } = session;
   const [first = ''] = words;
   const found = findCommand(words, listings);
@@ -295,25 +232,25 @@ function showHelp(session: Session, words: readonly string[]): number {
         ? commandHelp(found.listing)
         : (ownCommandHelp(first) ?? groupHelp(first, listings));
   if (text === undefined) throw unknownCommand(words, listings);
-  say(session, 'help', text);
+  await say(session, 'help', text);
   return 0;
 }
 
 function withoutCommand(session: Session, [flag]: Words['rest']): number {
   const hint = 'See skillflow --help.';
   if (flag !== undefined) throw new InvalidInputError(`there is no flag ${flag.text}`, { hint });
-  if (session.globals.json === true) throw new InvalidInputError('there is no command', { hint });
+  if (session.format !== 'text') throw new InvalidInputError('there is no command', { hint });
   session.print(overview(session.version, session.listings));
   return 2;
 }
 
 async function dispatch(session: Session, rest: Words['rest']): Promise<number> {
-  const { listings, globals, version } = session;
+  const { listings, globals, version, format } = session;
   const words = rest.filter(({ text, literal }) => literal || !text.startsWith('-')).map(({ text }) => text);
   const [first] = words;
   if (globals.help === true || first === 'help') return showHelp(session, first === 'help' ? words.slice(1) : words);
   if (globals.version === true || first === 'version') {
-    say(session, 'version', globals.json === true ? version : `${version}\n`);
+    await say(session, 'version', format === 'text' ? `${version}\n` : version);
     return 0;
   }
   if (first === undefined) return withoutCommand(session, rest);
@@ -348,10 +285,16 @@ function dropWords(rest: Words['rest'], count: number): Words['rest'] {
 
 /** Runs one command line; resolves with the exit code. Never rejects. */
 export async function runCli(deps: CliDeps): Promise<number> {
-  let session: Session = { ...deps, globals: deps.argv.includes('--json') ? { json: true } : {}, style: chooseStyle(deps, {}) };
+  let session: Session = {
+    ...deps,
+    globals: {},
+    style: chooseStyle(deps, {}),
+    format: deps.argv.includes('--json') ? 'json' : 'text',
+  };
   try {
     const { globals, rest } = takeGlobals(deps.argv);
-    session = { ...deps, globals, style: chooseStyle(deps, globals) };
+    session = { ...session, globals, style: chooseStyle(deps, globals) };
+    session = { ...session, format: chooseFormat(globals) };
     return await dispatch(session, rest);
   } catch (thrown) {
     const error = toSkillflowError(thrown);

@@ -9,7 +9,11 @@ function wordsAfter(listings: readonly ToolListing[]): ReadonlyMap<string, reado
   const add = (before: string, word: string): void => {
     after.set(before, (after.get(before) ?? new Set()).add(word));
   };
-  for (const { words } of OWN_COMMANDS) add('', words.split(' ')[0] ?? words);
+  for (const { words, flags = {} } of OWN_COMMANDS) {
+    const name = words.split(' ')[0] ?? words;
+    add('', name);
+    for (const flag of Object.keys(flags)) add(name, `--${flag}`);
+  }
   for (const shell of ['bash', 'zsh', 'fish']) add('completions', shell);
   for (const listing of listings) {
     const command = listing.cli?.command ?? [];

@@ -1,9 +1,15 @@
 import type { JsonSchema, ToolListing } from '../tools/listing.ts';
 import { GLOBAL_FLAGS, SHELL_FLAGS, flagOf, usage } from './arguments.ts';
 
+type Flags = Readonly<Record<string, { readonly takes: string | null; readonly about: string }>>;
+
 /** Commands that are no tools. */
-export const OWN_COMMANDS: readonly { readonly words: string; readonly about: string }[] = [
-  { words: 'mcp', about: 'Serves MCP on stdin and stdout, for Claude Code and other clients.' },
+export const OWN_COMMANDS: readonly { readonly words: string; readonly about: string; readonly flags?: Flags }[] = [
+  {
+    words: 'mcp',
+    about: 'Serves MCP on stdin and stdout, for Claude Code and other clients.',
+    flags: { tools: { takes: 'default|all', about: 'which tools clients see; all of them can be called' } },
+  },
   { words: 'tools', about: 'Lists the MCP tools; with --json, their schemas.' },
   { words: 'call <tool> [json]', about: 'Calls a tool by its MCP name, legacy names too.' },
   { words: 'config', about: 'Shows the settings and where each comes from.' },
@@ -16,8 +22,6 @@ function aligned(rows: readonly (readonly [string, string])[]): string {
   const width = Math.min(34, Math.max(...rows.map(([left]) => left.length)));
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`.trimEnd()).join('\n');
 }
-
-type Flags = Readonly<Record<string, { readonly takes: string | null; readonly about: string }>>;
 
 function flagRows(flags: Flags): readonly (readonly [string, string])[] {
   return Object.entries(flags).map(([name, { takes, about }]): [string, string] => [
@@ -98,6 +102,7 @@ export function ownCommandHelp(name: string): string | undefined {
     `Usage: skillflow ${command.words}`,
     '',
     command.about,
+    ...(command.flags === undefined ? [] : ['', 'Flags:', aligned(flagRows(command.flags))]),
     '',
     'Flags of every command:',
     aligned(flagRows(GLOBAL_FLAGS)),

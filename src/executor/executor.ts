@@ -15,6 +15,8 @@ import { nearest } from '../nearest.ts';
 /** Where a call came from. */
 export interface Caller {
   readonly surface: 'cli' | 'mcp' | 'http' | 'api';
+  /** The conversation it belongs to, where that is known; what is stored is marked with it. */
+  readonly session?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, what: string) => void) | undefined;
 }
@@ -27,13 +29,22 @@ export interface Callable {
   readonly annotations: { readonly readOnly: boolean };
   /** 0 when the tool keeps its own deadline. */
   readonly timeoutMs: number;
-  bind(
-    input: unknown,
-  ): { readonly ok: false; readonly issues: readonly z.core.$ZodIssue[] } | { readonly ok: true; readonly run: Work };
+  bind(input: unknown):
+    | { readonly ok: false; readonly issues: readonly z.core.$ZodIssue[] }
+    | {
+        readonly ok: true;
+        readonly run: Work;
+        /** Whether this very call can change something; default: unless the tool only reads. */
+        readonly changes?: boolean | undefined;
+      };
 }
 
 /** A call with a valid input, ready to run. */
-type Work = (context: { readonly signal: AbortSignal; progress(done: number, what: string): void }) => Promise<unknown>;
+type Work = (context: {
+  readonly signal: AbortSignal;
+  readonly session: string | null;
+  progress(done: number, what: string): void;
+}) => Promise<unknown>;
 
 export interface CallRecord {
   readonly at: number;
@@ -110,7 +121,11 @@ async function runUnderDeadline(tool: Callable, run: Work, caller: Caller): Prom
     else if (timeoutMs !== 0) stop.signal.addEventListener('abort', fail, { once: true });
   });
   try {
-    const work = run({ signal: stop.signal, progress: (done, what) => caller.onProgress?.(done, what) });
+    const work = run({
+      signal: stop.signal,
+      session: caller.session ?? null,
+      progress: (done, what) => caller.onProgress?.(done, what),
+    });
     return await Promise.race([work, aborted]);
   } finally {
     clearTimeout(timer);
@@ -131,20 +146,22 @@ export function createExecutor({ tools, runtime, readOnly, record }: ExecutorDep
     });
   };
 
-  const perform = async (name: string, input: unknown, caller: Caller): Promise<unknown> => {
+  /** The work of a call that is valid and allowed, and whether it can change something. */
+  const prepare = (name: string, input: unknown): { readonly tool: Callable; readonly run: Work; readonly changes: boolean } => {
     const tool = resolve(name);
     const bound = tool.bind(input ?? {});
     if (!bound.ok) throw inputError(name, input, bound.issues);
-    if (readOnly && !tool.annotations.readOnly) {
+    const changes = bound.changes ?? !tool.annotations.readOnly;
+    if (readOnly && changes) {
       throw new ForbiddenError(`${name} changes data, and Skillflow runs read-only`, {
         hint: 'Start it without --read-only and without SKILLFLOW_READ_ONLY, or use a tool that only reads.',
       });
     }
-    return runUnderDeadline(tool, bound.run, caller);
+    return { tool, run: bound.run, changes };
   };
 
   const journal = async (name: string, caller: Caller, at: number, startedTicks: number, code: string | null): Promise<void> => {
-    if (readOnly || byName.get(name)?.annotations.readOnly !== false || code === 'invalid_input') return;
+    if (code === 'invalid_input') return;
     try {
       await record({ at, tool: name, surface: caller.surface, code, durationMs: runtime.ticks() - startedTicks });
     } catch (thrown) {
@@ -158,13 +175,16 @@ export function createExecutor({ tools, runtime, readOnly, record }: ExecutorDep
     call: async (name, input, caller) => {
       const at = runtime.now();
       const startedTicks = runtime.ticks();
+      let changes = false;
       try {
-        const output = await perform(name, input, caller);
-        await journal(name, caller, at, startedTicks, null);
+        const prepared = prepare(name, input);
+        ({ changes } = prepared);
+        const output = await runUnderDeadline(prepared.tool, prepared.run, caller);
+        if (changes) await journal(name, caller, at, startedTicks, null);
         return { ok: true, output };
       } catch (thrown) {
         const error = toSkillflowError(thrown);
-        await journal(name, caller, at, startedTicks, error.code);
+        if (changes) await journal(name, caller, at, startedTicks, error.code);
         if (error.code === 'internal') runtime.log('error', `${name}: ${error.stack ?? error.message}`);
         return { ok: false, error: errorBody(error) };
       }

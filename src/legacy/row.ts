@@ -21,6 +21,8 @@ export interface LegacySpec<A extends z.ZodObject> {
   readonly family: string;
   /** One short sentence for lists of tools. */
   readonly description: string;
+  /** Whether the default `tools/list` of MCP shows it; default `false`. Shared names are shown as our tools are. */
+  readonly listed?: boolean;
   /** Every tool of ours that it may call. When its own name is among them, both contracts share the name. */
   readonly tools: readonly string[];
   /** Its arguments in legacy spelling. Unknown ones are dropped, or passed on where the schema is loose. */
@@ -34,6 +36,7 @@ export interface LegacyRow {
   readonly name: string;
   readonly family: string;
   readonly description: string;
+  readonly listed: boolean;
   readonly tools: readonly string[];
   readonly args: z.ZodObject;
   prepare(
@@ -45,6 +48,7 @@ export interface LegacyRow {
 export function defineLegacy<A extends z.ZodObject>({ plan, ...spec }: LegacySpec<A>): LegacyRow {
   return {
     ...spec,
+    listed: spec.listed ?? false,
     prepare: (args) => {
       const parsed = spec.args.safeParse(args);
       return parsed.success ? { ok: true, call: plan(parsed.data) } : { ok: false, issues: parsed.error.issues };
@@ -66,14 +70,15 @@ export interface LegacyListing {
   readonly name: string;
   readonly description: string;
   readonly inputSchema: Readonly<Record<string, unknown>>;
+  readonly listed: boolean;
 }
 
 /** The rows whose name no tool of ours has, in the rows' order. */
 export function legacyListing(rows: readonly LegacyRow[]): readonly LegacyListing[] {
   return rows
     .filter((row) => !row.tools.includes(row.name))
-    .map(({ name, description, args }) => {
+    .map(({ name, description, args, listed }) => {
       const { $schema: _dialect, ...inputSchema } = z.toJSONSchema(args, { io: 'input' });
-      return { name, description, inputSchema };
+      return { name, description, inputSchema, listed };
     });
 }

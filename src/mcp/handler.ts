@@ -1,10 +1,17 @@
 import { errorBody, toSkillflowError } from '../errors.ts';
 import type { CallResult, Caller } from '../executor/executor.ts';
+import { legacyText } from '../legacy/translate.ts';
 import type { LegacyAnswer } from '../legacy/translate.ts';
+import { formatData } from '../tools/format-data.ts';
+import type { DataFormat } from '../tools/format-data.ts';
 import type { McpAnswer, McpHandler } from './serve.ts';
 
 /** What answers calls; the composed app has it. */
 export interface Callables extends AsyncDisposable {
+  readonly app: {
+    readonly config: { readonly output: DataFormat };
+    readonly runtime: { id(prefix: string): string };
+  };
   readonly tools: readonly {
     readonly name: string;
     readonly annotations: { readonly readOnly: boolean };
@@ -23,19 +30,20 @@ function asRecord(value: unknown): Readonly<Record<string, unknown>> | undefined
     : undefined;
 }
 
-function toAnswer(result: CallResult): McpAnswer {
-  // Callers without structured content read the text, so the text says all of it.
-  if (result.ok) return { text: JSON.stringify(result.output), structured: asRecord(result.output), isError: false };
-  return { text: JSON.stringify({ error: result.error }), structured: { error: result.error }, isError: true };
+/** Callers without structured content read the text, so the text says all of it. */
+async function toAnswer(result: CallResult, format: DataFormat): Promise<McpAnswer> {
+  const data = result.ok ? result.output : { error: result.error };
+  return { text: await formatData(data, format), structured: asRecord(data), isError: !result.ok };
 }
 
 async function answer(app: Callables, name: string, input: unknown, caller: Caller): Promise<McpAnswer | undefined> {
   const { supported, unsupported } = app.legacy.names;
   if (supported.includes(name) || unsupported.includes(name)) {
     const { body, structured, isError } = await app.legacy.call(name, input, caller);
-    return { text: JSON.stringify(body, null, 2), structured: asRecord(structured), isError };
+    return { text: legacyText(body), structured: asRecord(structured), isError };
   }
-  return app.tools.some((tool) => tool.name === name) ? toAnswer(await app.call(name, input, caller)) : undefined;
+  if (!app.tools.some((tool) => tool.name === name)) return undefined;
+  return toAnswer(await app.call(name, input, caller), app.app.config.output);
 }
 
 /** Whether later calls wait for this one: it writes, and does not take its own time. */
@@ -45,25 +53,28 @@ function holdsUpLater(app: Callables, name: string): boolean {
 }
 
 /**
- * Answers MCP tool calls. Calls that arrive together see each other's writes in the order in which they came. A name that is a legacy name is answered in the legacy shape, with our own output as
- * structured content where the name is ours as well. The project is opened by the first call; where that fails (a
- * settings file that is wrong, say) each call says so, and tries again.
+ * Answers MCP tool calls. Calls that arrive together see each other's writes in the order in which they came. A name
+ * that is a legacy name is answered in the legacy shape, with our own output as structured content where the name is
+ * ours as well. The project is opened by the first call; where that fails (a settings file that is wrong, say) each call
+ * says so, and tries again. All calls belong to one session: a client starts a server for each of its own.
  */
 export function createMcpHandler(open: () => Promise<Callables>): McpHandler {
   let opened: Promise<Callables> | undefined;
   let writes: Promise<unknown> = Promise.resolve();
+  let session: string | undefined;
   return {
     call: async (name, input, { signal, onProgress }) => {
       try {
         opened ??= open();
         const app = await opened;
-        const caller: Caller = { surface: 'mcp', signal, onProgress };
+        session ??= app.app.runtime.id('session');
+        const caller: Caller = { surface: 'mcp', session, signal, onProgress };
         const answering = writes.then(() => answer(app, name, input, caller));
         if (holdsUpLater(app, name)) writes = answering.catch(() => undefined);
         return await answering;
       } catch (thrown) {
         opened = undefined;
-        return toAnswer({ ok: false, error: errorBody(toSkillflowError(thrown)) });
+        return toAnswer({ ok: false, error: errorBody(toSkillflowError(thrown)) }, 'json');
       }
     },
     [Symbol.asyncDispose]: async () => {

@@ -1,5 +1,9 @@
 import { z } from 'zod';
 import { toSkillflowError } from '../errors.ts';
+import { NOT_CHECKED } from '../store/database.ts';
+import type { Database } from '../store/database.ts';
+import { iso } from './entry-output.ts';
+import { embedderName } from './memory-embed.ts';
 import { fields, table } from './table.ts';
 import { defineTool } from './tool.ts';
 import type { ToolContext } from './tool.ts';
@@ -22,15 +26,71 @@ async function attempt(name: string, probe: () => Promise<Omit<Check, 'name'>>):
   }
 }
 
-function probes({ app, signal }: ToolContext): readonly Promise<Check>[] {
+type Probe = Omit<Check, 'name'>;
+
+/** What kind of database it is, whether it is encrypted, and how old a replica is. */
+function describeDatabase(db: Database, encrypted: boolean): string {
+  if (db.kind === 'file') return encrypted ? 'local file, encrypted' : 'local file, not encrypted';
+  const state = db.replica?.();
+  if (state === undefined) return 'server';
+  const { syncedAtMs, problem, behindOwnWrites } = state;
+  const parts = [
+    `local replica of a server, ${syncedAtMs === null ? 'never synced' : `synced at ${iso(syncedAtMs)}`}`,
+    ...(behindOwnWrites ? ['own writes are read from the server until the next sync'] : []),
+    ...(problem === null ? [] : [`the last sync failed: ${problem}`]),
+  ];
+  return parts.join('; ');
+}
+
+async function probeDatabase({ app }: ToolContext): Promise<Probe> {
+  const { databasePath, databaseUrl, databaseKey } = app.config;
+  const db = await app.database('read');
+  if (db.kind === 'memory') {
+    return { status: 'absent', detail: `there is no database at ${databaseUrl ?? databasePath} yet; the first write makes it` };
+  }
+  const integrity = await db.integrity();
+  if (integrity !== 'ok' && integrity !== NOT_CHECKED) {
+    return { status: 'failed', detail: integrity, hint: 'See skillflow memory doctor.' };
+  }
+  const about = describeDatabase(db, databaseKey !== null);
+  return { status: 'ok', detail: `${db.path} (${about}${integrity === 'ok' ? '' : `; ${integrity}`})` };
+}
+
+async function probeEmbeddings({ app, signal }: ToolContext): Promise<Probe> {
+  const embeddings = await app.embeddings();
+  if (!embeddings.enabled) {
+    return { status: 'absent', detail: 'off: search goes by words', hint: 'Set SKILLFLOW_EMBEDDING to have vectors as well.' };
+  }
+  const status = await embeddings.status();
+  const detail = `${embedderName(status)}; ${status.embedded} contents embedded, ${status.pending} to do`;
+  try {
+    await app.probeEmbedder(signal);
+  } catch (thrown) {
+    const { message, hint } = toSkillflowError(thrown);
+    const until = 'Search goes by words until it answers.';
+    return { status: 'failed', detail: `${detail}; ${message}`, hint: hint === undefined ? until : `${until} ${hint}` };
+  }
+  return { status: 'ok', detail: status.problem === null ? detail : `${detail}; ${status.problem}` };
+}
+
+async function probeVectors({ app }: ToolContext): Promise<Probe> {
+  const { tier, vectors, indexed, note } = await (await app.vectors()).status();
+  if (tier === 'off') return { status: 'absent', detail: 'off, as embeddings are' };
+  return { status: 'ok', detail: `${tier}: ${vectors} vectors, ${indexed} of them indexed${note === null ? '' : `; ${note}`}` };
+}
+
+const TOOLS_LISTED = {
+  all: 'all are listed',
+  default: 'the usual ones are listed; history, links, backup, snapshots, cache and others with SKILLFLOW_MCP_TOOLS=all',
+} as const;
+
+function probes(context: ToolContext): readonly Promise<Check>[] {
+  const { app, signal } = context;
   return [
-    attempt('database', async () => {
-      const db = await app.database('read');
-      if (db.path !== app.config.databasePath)
-        return { status: 'absent', detail: `${app.config.databasePath} does not exist yet; the first write makes it` };
-      const integrity = await db.integrity();
-      return { status: integrity === 'ok' ? 'ok' : 'failed', detail: integrity === 'ok' ? db.path : integrity };
-    }),
+    attempt('database', () => probeDatabase(context)),
+    attempt('embeddings', () => probeEmbeddings(context)),
+    attempt('vector index', () => probeVectors(context)),
+    attempt('tools/list', async () => ({ status: 'ok', detail: TOOLS_LISTED[app.config.mcpTools] })),
     attempt('git', async () => {
       const { code, stdout } = await app.runtime.exec('git', ['--version'], {
         cwd: app.config.projectRoot,
@@ -69,7 +129,7 @@ function probes({ app, signal }: ToolContext): readonly Promise<Check>[] {
 
 const health = defineTool({
   name: 'health',
-  description: 'Probes what Skillflow needs here: database, git, analyzers, skills.',
+  description: 'Probes what Skillflow needs here: database, vectors, git, analyzers, skills.',
   input: z.strictObject({}),
   output: z.object({
     /** Whether nothing failed; what is absent is no failure. */

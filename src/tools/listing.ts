@@ -9,6 +9,8 @@ export interface ToolListing {
   readonly inputSchema: JsonSchema;
   readonly outputSchema?: JsonSchema;
   readonly annotations: ToolAnnotations;
+  /** Whether the default `tools/list` shows it. */
+  readonly listed: boolean;
   /** Absent for names that only MCP callers use. */
   readonly cli?: CliShape;
 }
@@ -22,6 +24,8 @@ export interface JsonSchema {
   readonly description?: string;
   readonly default?: unknown;
   readonly enum?: readonly unknown[];
+  /** Marks a property that the default `tools/list` leaves out. */
+  readonly rare?: boolean;
   readonly [keyword: string]: unknown;
 }
 
@@ -33,6 +37,7 @@ const jsonSchema: z.ZodType<JsonSchema> = z.lazy(() =>
     items: jsonSchema.exactOptional(),
     description: z.string().exactOptional(),
     enum: z.array(z.unknown()).exactOptional(),
+    rare: z.boolean().exactOptional(),
   }),
 );
 
@@ -59,6 +64,7 @@ export function listTool(tool: AnyTool): ToolListing {
     inputSchema: schemaOf(tool.input, 'input'),
     outputSchema: schemaOf(tool.output, 'output'),
     annotations: tool.annotations,
+    listed: tool.listed,
     cli: tool.cli,
   };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { AgentRecord, SwarmRecord, TaskRecord } from '../run/swarm-records.ts';
-import { limit, offset, words } from './input.ts';
+import { limit, offset, rare, words } from './input.ts';
 import { fields, moreLine, table } from './table.ts';
 import { defineTool } from './tool.ts';
 import type { TextStyle, ToolAnnotations } from './tool.ts';
@@ -128,8 +128,8 @@ const swarmCreate = defineTool({
   input: z.strictObject({
     topology: z.enum(['star', 'mesh', 'ring', 'hierarchy']).default('star').describe('who sees whose work'),
     maxAgents: z.int().min(1).max(1000).default(8).describe('most agents it takes'),
-    strategy: words(64).default('auto').describe('free word, kept'),
-    config: anyJson.default({}).describe('kept as given'),
+    strategy: rare(words(64).default('auto'), 'free word, kept'),
+    config: rare(anyJson.default({}), 'kept as given'),
   }),
   output: swarmOutput,
   annotations: ADDS,
@@ -221,7 +221,7 @@ const taskSubmit = defineTool({
   description: 'Records a task in words. Nobody executes it; skill_run does work.',
   input: z.strictObject({
     description: words(10_000).describe('the task'),
-    strategy: z.enum(['parallel', 'sequential', 'adaptive', 'balanced']).default('adaptive').describe('kept'),
+    strategy: rare(z.enum(['parallel', 'sequential', 'adaptive', 'balanced']).default('adaptive'), 'kept'),
     priority: z.enum(['low', 'medium', 'high', 'critical']).default('medium').describe('kept'),
     dependencies: z.array(words(64)).max(100).default([]).describe('ids of earlier tasks'),
     swarmId: swarmId.describe('default: newest, or none'),

@@ -1,7 +1,10 @@
 import type { z } from 'zod';
 import type { Selection } from '../changes.ts';
 import type { Config } from '../config.ts';
+import type { Care } from '../memory/care/care.ts';
+import type { Embeddings } from '../memory/embed/embeddings.ts';
 import type { Memory } from '../memory/memory.ts';
+import type { VectorSearch } from '../memory/vector/vector-search.ts';
 import type { Report } from '../run/report/report.ts';
 import type { Runs } from '../run/runs.ts';
 import type { Swarms } from '../run/swarms.ts';
@@ -29,6 +32,11 @@ export interface App {
   readonly version: string;
   database(access: Access): Promise<Database>;
   memory(access: Access): Promise<Memory>;
+  care(): Promise<Care>;
+  embeddings(): Promise<Embeddings>;
+  /** Has the configured embedder make one vector. Rejects with `UnavailableError` when it does not, within 5 s. */
+  probeEmbedder(signal: AbortSignal): Promise<void>;
+  vectors(): Promise<VectorSearch>;
   runs(access: Access): Promise<Runs>;
   swarms(access: Access): Promise<Swarms>;
   findSkills(): Promise<readonly FoundSkill[]>;
@@ -50,6 +58,8 @@ export interface App {
 export interface ToolContext {
   readonly app: App;
   readonly signal: AbortSignal;
+  /** The conversation that the call belongs to; `null` where that is not known. */
+  readonly session: string | null;
   /** 0–1 and a few words for people. */
   readonly progress: (done: number, what: string) => void;
 }
@@ -92,6 +102,13 @@ export interface Tool<I extends z.ZodObject = z.ZodObject, O extends z.ZodType =
   /** Milliseconds a call may take; default 30,000; 0 when the handler keeps its own deadline. */
   readonly timeoutMs?: number;
   readonly cli: CliShape;
+  /**
+   * Whether the default `tools/list` of MCP shows it; default `true`. What is not shown can be called all the same, and
+   * has its command: every shown tool costs every session its bytes.
+   */
+  readonly listed?: boolean;
+  /** Whether a call with this input changes something; default: unless the tool only reads. */
+  changes?(input: z.output<I>): boolean;
   handler(input: z.output<I>, context: ToolContext): Promise<z.output<O>>;
   /** What people read instead of JSON; without it they get the JSON. */
   text?(output: z.output<O>, style: TextStyle, app: App): string | Promise<string>;
@@ -100,7 +117,7 @@ export interface Tool<I extends z.ZodObject = z.ZodObject, O extends z.ZodType =
 /** An input that a schema refused, or the call it makes. */
 export type Bound =
   | { readonly ok: false; readonly issues: readonly z.core.$ZodIssue[] }
-  | { readonly ok: true; run(context: ToolContext): Promise<unknown> };
+  | { readonly ok: true; readonly changes: boolean; run(context: ToolContext): Promise<unknown> };
 
 /** A tool whose types are erased, as registries hold it: {@link defineTool} makes it. */
 export interface AnyTool {
@@ -111,6 +128,7 @@ export interface AnyTool {
   readonly annotations: ToolAnnotations;
   readonly timeoutMs: number;
   readonly cli: CliShape;
+  readonly listed: boolean;
   /** Validates an input and holds it ready; the run's output has passed the output schema. */
   bind(input: unknown): Bound;
   /** Text of an output that passed the output schema; `undefined` where JSON is the form. */
@@ -127,10 +145,15 @@ export function defineTool<I extends z.ZodObject, O extends z.ZodType>(tool: Too
     annotations: tool.annotations,
     timeoutMs: tool.timeoutMs ?? 30_000,
     cli: tool.cli,
+    listed: tool.listed ?? true,
     bind: (input) => {
       const parsed = tool.input.safeParse(input);
       if (!parsed.success) return { ok: false, issues: parsed.error.issues };
-      return { ok: true, run: async (context) => tool.output.parse(await tool.handler(parsed.data, context)) };
+      return {
+        ok: true,
+        changes: tool.changes?.(parsed.data) ?? !tool.annotations.readOnly,
+        run: async (context) => tool.output.parse(await tool.handler(parsed.data, context)),
+      };
     },
     render: async (output, style, app) =>
       tool.text === undefined ? undefined : tool.text(tool.output.parse(output), style, app),

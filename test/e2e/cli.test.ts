@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { decode } from '@toon-format/toon';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { rawSql } from '../helpers/raw-sql.ts';
 import { askJson } from './answers.ts';
 import type { ErrorAnswer } from './answers.ts';
 import { BIN, createPlace, plainEnvironment, skillflow } from './product.ts';
@@ -118,6 +120,9 @@ const WRONG: readonly (readonly [readonly string[], string])[] = [
   [['config', 'more'], 'more'],
   [['tools', '--bogus'], '--bogus'],
   [['mcp', 'serve'], 'serve'],
+  [['mcp', '--tools', 'some'], 'default or all'],
+  [['mcp', '--format', 'text'], '--format text'],
+  [['mcp', '--format', 'xml'], 'text, json, toon, auto'],
   [['mcp', '--bogus'], '--bogus'],
   [['completions'], 'bash, zsh, fish'],
   [['completions', 'tcsh'], 'tcsh'],
@@ -134,7 +139,7 @@ const WRONG: readonly (readonly [readonly string[], string])[] = [
   [['--read-only=no', 'runs'], '--read-only'],
 ];
 
-describe.concurrent('what is wrong', { timeout: 60_000 }, () => {
+describe.concurrent('what is wrong', { timeout: 120_000 }, () => {
   test('exits with 2, names what was wrong, as one document with --json, and changes nothing', async () => {
     for (let at = 0; at < WRONG.length; at += 4) {
       await Promise.all(
@@ -195,6 +200,96 @@ describe.concurrent('what is wrong', { timeout: 60_000 }, () => {
     expect(stderr).toMatch(/^skillflow: [ -~]*\n {2}[ -~]*\n$/);
     const told = await skillflow(['--root', `/no${ESCAPE}]0;x`, 'runs'], { cwd: place.dir });
     expect(told).toMatchObject({ code: 2, stderr: expect.not.stringContaining(ESCAPE) });
+  });
+});
+
+describe('formats', { timeout: 120_000 }, () => {
+  test('every command prints JSON, TOON, the shorter of them, or text', async () => {
+    const { dir, remove } = createPlace();
+    for (let at = 0; at < 8; at += 1) await skillflow(['cache', 'set', `k${at}`, `value ${at}`], { cwd: dir });
+    const print = async (...args: readonly string[]): Promise<string> => {
+      const { code, stdout, stderr } = await skillflow(args, { cwd: dir });
+      expect({ code, stderr }, args.join(' ')).toEqual({ code: 0, stderr: '' });
+      return stdout;
+    };
+    for (const command of [
+      ['memory', 'namespaces'],
+      ['memory', 'list'],
+      ['config'],
+      ['tools'],
+      ['--version'],
+      ['call', 'cache_stats'],
+    ]) {
+      const json: unknown = JSON.parse(await print(...command, '--format', 'json'));
+      expect(decode(await print(...command, '--format', 'toon')), command.join(' ')).toEqual(json);
+      const auto = await print('--format=auto', ...command);
+      expect(auto.startsWith('{') ? JSON.parse(auto) : decode(auto), command.join(' ')).toEqual(json);
+      expect(Buffer.byteLength(auto)).toBeLessThanOrEqual(JSON.stringify(json).length + 1);
+    }
+    expect(await print('memory', 'namespaces', '--format', 'text')).toBe(await print('memory', 'namespaces'));
+    expect(await print('memory', 'list', '--json', '--format', 'json')).toBe(await print('memory', 'list', '--json'));
+    const legacy = await print('call', 'cache_manage', '{"action":"stats"}', '--format', 'toon');
+    expect(legacy).toMatch(/^\{\n {2}"success": true/);
+    remove();
+  });
+
+  test('errors come in the format that was asked for', async () => {
+    const { code, stdout, stderr } = await skillflow(['memory', 'get', 'absent', '--format', 'toon'], { cwd: empty.dir });
+    expect({ code, stderr }).toEqual({ code: 2, stderr: '' });
+    expect(decode(stdout)).toMatchObject({ error: { code: 'not_found' } });
+    for (const args of [
+      ['memory', 'list', '--format', 'xml'],
+      ['memory', 'list', '--format'],
+      ['memory', 'list', '--json', '--format', 'toon'],
+    ])
+      expect((await skillflow(args, { cwd: empty.dir })).code, args.join(' ')).toBe(2);
+    expect(readdirSync(empty.dir)).toEqual([]);
+  });
+});
+
+describe('memory for people', { timeout: 120_000 }, () => {
+  test('a day with the memory: history, diff, supersede, links, files, snapshots', async () => {
+    const { dir, remove } = createPlace();
+    const run = async (...args: readonly string[]): Promise<string> => {
+      const { code, stdout, stderr } = await skillflow(args, { cwd: dir });
+      expect({ code, stderr }, args.join(' ')).toEqual({ code: 0, stderr: '' });
+      return stdout;
+    };
+    await run('memory', 'store', 'http', 'axios for everything', '--kind', 'decision', '--tags', 'http', 'net');
+    expect(await run('memory', 'store', 'http', 'undici for everything')).toMatch(/^updated +http\n.*\nversion +2\n/);
+    expect(await run('memory', 'history', 'http')).toMatch(/^VERSION .*\n2 \(now\) .*undici.*\n1 .*axios/);
+    expect(await run('memory', 'diff', 'http', '1', '2')).toMatch(/-axios for everything\n\+undici for everything/);
+    await run('memory', 'revert', 'http', '1');
+    expect(await run('memory', 'get', 'http')).toBe('axios for everything\n');
+    await run('memory', 'store', 'http-2', 'fetch for everything');
+    await run('memory', 'supersede', 'http', 'http-2', '--reason', 'it is built in');
+    expect(await run('memory', 'search', 'what for everything?')).toMatch(
+      /^SCORE .*\n0\.\d\d +default +http-2 +fetch for everything\n$/,
+    );
+    expect(await run('memory', 'links', 'http')).toMatch(/supersedes +default +http-2 +it is built in/);
+    expect(await run('memory', 'backup', 'copy.db')).toContain(join(dir, 'copy.db'));
+    expect(await run('memory', 'export', 'all.jsonl')).toMatch(/entries +2/);
+    await run('snapshot', 'create', 'good');
+    await run('memory', 'delete', 'http-2', '--purge');
+    expect(await run('snapshot', 'restore', 'good')).toMatch(/memory +1 /);
+    expect(await run('memory', 'import', 'all.jsonl')).toMatch(/unchanged +2/);
+    expect(await run('memory', 'stats')).toMatch(/entries +2\n/);
+    expect(await run('memory', 'doctor')).toMatch(/integrity +ok/);
+    expect(await run('memory', '--help')).toContain('memory supersede <key> <by>');
+    remove();
+  });
+
+  test('the doctor exits with 1 when something is wrong, and with 0 once it is mended', async () => {
+    const { dir, remove } = createPlace();
+    await skillflow(['memory', 'store', 'k', 'words'], { cwd: dir });
+    await rawSql(join(dir, '.skillflow', 'skillflow.db'), "INSERT INTO memory_fts (memory_fts) VALUES ('delete-all')");
+    const wrong = await skillflow(['memory', 'doctor'], { cwd: dir });
+    expect(wrong.code).toBe(1);
+    expect(wrong.stdout).toMatch(/full-text +wrong/);
+    expect(wrong.stdout).toContain('--repair');
+    expect((await skillflow(['memory', 'doctor', '--repair'], { cwd: dir })).code).toBe(0);
+    expect((await askJson<{ total: number }>(['memory', 'search', 'words'], { cwd: dir })).body.total).toBe(1);
+    remove();
   });
 });
 
@@ -285,7 +380,8 @@ describe.skipIf(!hasBash)('shells', () => {
     };
     expect(bash('skillflow completions bash | bash -n', empty.dir)).toMatchObject({ status: 0, stderr: '' });
     expect(complete(['skillflow', 'mem'])).toEqual(['memory']);
-    expect(complete(['skillflow', 'memory', 'st'])).toEqual(['store']);
+    expect(complete(['skillflow', 'memory', 'sto'])).toEqual(['store']);
+    expect(complete(['skillflow', 'mcp', '--to'])).toEqual(['--tools']);
     expect(complete(['skillflow', 'run', 'code-review-swarm', '--fa'])).toEqual(['--fail-on']);
     expect(complete(['skillflow', '--root', '/x', 'memory', 'get', 'key', '--na'])).toEqual(['--namespace']);
     expect(complete(['skillflow', 'events', 'run_x', '--fol'])).toEqual(['--follow']);

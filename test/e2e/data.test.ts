@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { askJson } from './answers.ts';
 import type { ErrorAnswer } from './answers.ts';
+import { connectMcp } from './mcp-client.ts';
 import { createPlace, createReviewedRepository, skillflow } from './product.ts';
 import type { Place } from './product.ts';
 
@@ -95,6 +96,84 @@ describe.concurrent('memory', { timeout: 60_000 }, () => {
   });
 });
 
+describe('several processes', { timeout: 120_000 }, () => {
+  test('what the shell writes a running server reads in its next call, and the reverse', async () => {
+    const shared = createPlace();
+    const { dir } = shared;
+    {
+      await using server = await connectMcp(dir);
+      await using other = await connectMcp(dir);
+      await server.call('memory_store', { key: 'k', value: 'by the server' });
+      // Read once before, so that a copy in RAM would be old.
+      expect((await server.call('memory_get', { key: 'k' })).structured).toMatchObject({ value: 'by the server' });
+      expect((await other.call('memory_get', { key: 'k' })).structured).toMatchObject({ value: 'by the server' });
+      expect((await server.call('memory_search', { query: 'shell' })).structured).toMatchObject({ total: 0 });
+      for (let round = 1; round <= 3; round += 1) {
+        const value = `by the shell, round ${round}`;
+        expect((await skillflow(['memory', 'store', 'k', value], { cwd: dir })).code).toBe(0);
+        for (const one of [server, other]) {
+          expect((await one.call('memory_get', { key: 'k' })).structured).toMatchObject({ value, version: 2 * round });
+          expect((await one.call('memory_search', { query: `shell ${round}` })).structured).toMatchObject({
+            results: [{ key: 'k', snippet: expect.stringContaining(`round ${round}`) }],
+          });
+        }
+        await other.call('memory_store', { key: 'k', value: `by the other, round ${round}` });
+        expect((await server.call('memory_get', { key: 'k' })).structured).toMatchObject({
+          value: `by the other, round ${round}`,
+        });
+        expect((await askJson<Entry>(['memory', 'get', 'k'], { cwd: dir })).body.value).toBe(`by the other, round ${round}`);
+      }
+      expect((await skillflow(['memory', 'delete', 'k'], { cwd: dir })).code).toBe(0);
+      expect((await server.call('memory_get', { key: 'k' })).structured).toMatchObject({ error: { code: 'not_found' } });
+      expect((await server.call('memory_search', { query: 'shell' })).structured).toMatchObject({ total: 0 });
+      await server.call('memory_undelete', { key: 'k' });
+      expect((await askJson<Entry>(['memory', 'get', 'k'], { cwd: dir })).code).toBe(0);
+    }
+    shared.remove();
+  });
+
+  test('a restored backup and a merge by the shell are seen by a running server', async () => {
+    const shared = createPlace();
+    const { dir } = shared;
+    {
+      await using server = await connectMcp(dir);
+      await server.call('memory_store', { key: 'k', value: 'first' });
+      expect((await skillflow(['memory', 'backup', 'b.db'], { cwd: dir })).code).toBe(0);
+      await server.call('memory_store', { key: 'k', value: 'second' });
+      const restored = await askJson<{ safetyBackup: string }>(['memory', 'restore', 'b.db'], { cwd: dir });
+      expect(restored.code).toBe(0);
+      expect(existsSync(restored.body.safetyBackup)).toBe(true);
+      expect((await server.call('memory_get', { key: 'k' })).structured).toMatchObject({ value: 'first' });
+      await server.call('memory_store', { key: 'k', value: 'third' });
+      expect((await skillflow(['memory', 'merge', restored.body.safetyBackup], { cwd: dir })).code).toBe(0);
+      expect((await server.call('memory_get', { key: 'k' })).structured).toMatchObject({ value: 'third' });
+      const { body } = await askJson<{ ok: boolean }>(['memory', 'doctor'], { cwd: dir });
+      expect(body.ok).toBe(true);
+    }
+    shared.remove();
+  });
+
+  test('within a session of Claude Code the shell stores as part of it', async () => {
+    const shared = createPlace();
+    const { dir } = shared;
+    await skillflow(['memory', 'store', 'in', 'v'], { cwd: dir, env: { CLAUDE_SESSION_ID: 'session-7' } });
+    await skillflow(['memory', 'store', 'said', 'v', '--session', 'other'], {
+      cwd: dir,
+      env: { CLAUDE_SESSION_ID: 'session-7' },
+    });
+    await skillflow(['memory', 'store', 'out', 'v'], { cwd: dir });
+    const { body } = await askJson<{ entries: readonly { key: string; session: string | null }[] }>(['memory', 'list'], {
+      cwd: dir,
+    });
+    expect(body.entries.map(({ key, session }) => [key, session])).toEqual([
+      ['in', 'session-7'],
+      ['out', null],
+      ['said', 'other'],
+    ]);
+    shared.remove();
+  });
+});
+
 describe.concurrent('the project', { timeout: 60_000 }, () => {
   test('is the same from a subfolder, by --root, by CLAUDE_PROJECT_DIR and under a home with skills', async () => {
     const repository = createReviewedRepository('a project');
@@ -127,13 +206,19 @@ describe.concurrent('the project', { timeout: 60_000 }, () => {
       ['runs'],
       ['memory', 'list'],
       ['memory', 'search', 'x'],
+      ['memory', 'stats'],
+      ['memory', 'doctor'],
+      ['memory', 'vectors'],
+      ['memory', 'namespaces'],
+      ['snapshot', 'list'],
+      ['cache', 'get', 'k'],
       ['health'],
       ['skills'],
       ['config'],
       ['swarm', 'status'],
     ];
     for (const args of readers) expect([0, 2], args.join(' ')).toContain((await askJson(args, { cwd: dir })).code);
-    for (const args of [['runs'], ['memory', 'list'], ['health']])
+    for (const args of [['runs'], ['memory', 'list'], ['memory', 'doctor'], ['health']])
       expect((await skillflow([...args, '--read-only'], { cwd: dir })).code, args.join(' ')).toBe(0);
     expect(readdirSync(dir)).toEqual([]);
     remove();
@@ -145,6 +230,9 @@ describe.concurrent('the project', { timeout: 60_000 }, () => {
     const writers = [
       ['memory', 'store', 'k', 'v'],
       ['memory', 'delete', 'k'],
+      ['memory', 'backup'],
+      ['memory', 'doctor', '--repair'],
+      ['cache', 'set', 'k', 'v'],
       ['run', 'code-review-swarm', '--base', 'HEAD~1'],
       ['swarm', 'create'],
     ];

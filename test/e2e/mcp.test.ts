@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { decode } from '@toon-format/toon';
 import { Client as ModernClient } from '@modelcontextprotocol/client';
 import { StdioClientTransport as ModernTransport } from '@modelcontextprotocol/client/stdio';
 import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as OldTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connectMcp } from './mcp-client.ts';
 import { BIN, createPlace, createReviewedRepository, plainEnvironment, skillflow, startSkillflow } from './product.ts';
 import type { Place } from './product.ts';
 
@@ -294,6 +296,61 @@ test('a settings file that is wrong is said by each call, until it is right', as
     await client.close();
     broken.remove();
   }
+});
+
+describe('settings of the server', () => {
+  const large = 'memory_backup';
+  test('tools/list shows all with --tools all, by the environment and by the settings file', async () => {
+    const fresh = createPlace();
+    const names = async (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<readonly string[]> => {
+      await using client = await connectMcp(fresh.dir, args, env);
+      return await client.toolNames();
+    };
+    const usual = await names([]);
+    expect(usual).not.toContain(large);
+    const all = await names(['--tools', 'all']);
+    expect(all).toEqual(expect.arrayContaining([...usual, large, 'memory_history', 'cache_manage', 'snapshot_restore']));
+    expect(await names([], { SKILLFLOW_MCP_TOOLS: 'all' })).toEqual(all);
+    expect(await names([], { CLAUDE_FLOW_MCP_TOOLS: 'all' })).toEqual(all);
+    expect(await names(['--tools', 'default'], { SKILLFLOW_MCP_TOOLS: 'all' })).toEqual(usual);
+    expect(await names([], { SKILLFLOW_MCP_TOOLS: 'nonsense' })).toEqual(usual);
+    fresh.write('.skillflow/config.json', '{"mcpTools": "all"}');
+    expect(await names([])).toEqual(all);
+    expect(await names([], { SKILLFLOW_MCP_TOOLS: 'default' })).toEqual(usual);
+    fresh.write('.skillflow/config.json', '{"mcpTools": 7}');
+    expect(await names([])).toEqual(usual);
+    fresh.remove();
+  });
+
+  test('what is not listed is answered', async () => {
+    const fresh = createPlace();
+    {
+      await using client = await connectMcp(fresh.dir);
+      await client.call('memory_store', { key: 'a', value: 'v' });
+      expect((await client.call('memory_history', { key: 'a' })).structured).toMatchObject({ versions: [{ version: 1 }] });
+      expect((await client.call(large, {})).structured).toMatchObject({ entries: 1 });
+    }
+    fresh.remove();
+  });
+
+  test('texts come as TOON when that is asked for; structured content and legacy texts stay', async () => {
+    const fresh = createPlace();
+    for (const [args, env] of [
+      [['--format', 'toon'], {}],
+      [[], { SKILLFLOW_OUTPUT: 'toon' }],
+    ] as const) {
+      await using client = await connectMcp(fresh.dir, args, env);
+      await client.call('memory_store', { key: 'a', value: 'v' });
+      const { text, structured } = await client.call('memory_get', { key: 'a' });
+      expect(text).toMatch(/^namespace: default\nkey: a\n/);
+      expect(decode(text)).toEqual(structured);
+      expect(JSON.parse((await client.call('memory_search', { query: 'v' })).text)).toMatchObject({ success: true });
+    }
+    await using client = await connectMcp(fresh.dir, [], { SKILLFLOW_OUTPUT: 'xml' });
+    expect((await client.call('memory_get', { key: 'a' })).structured).toMatchObject({
+      error: { code: 'invalid_input', message: expect.stringContaining('SKILLFLOW_OUTPUT') },
+    });
+  });
 });
 
 describe('legacy names', () => {

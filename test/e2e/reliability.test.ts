@@ -20,7 +20,7 @@ async function expectSound(dir: string): Promise<void> {
   expect(body.checks.find(({ name }) => name === 'database')).toEqual({
     name: 'database',
     status: 'ok',
-    detail: join(dir, '.skillflow', 'skillflow.db'),
+    detail: `${join(dir, '.skillflow', 'skillflow.db')} (local file, not encrypted)`,
   });
   expect({ code, ok: body.ok }).toEqual({ code: 0, ok: true });
 }

@@ -11,6 +11,7 @@ const schema = z.strictObject({ text: z.string().max(5), times: z.int().default(
 interface Made {
   readonly executor: Executor;
   readonly ran: unknown[];
+  readonly sessions: (string | null)[];
   readonly records: CallRecord[];
 }
 
@@ -19,9 +20,11 @@ function make(
     readonly readOnly?: boolean;
     readonly work?: (signal: AbortSignal) => Promise<unknown>;
     readonly recordFails?: boolean;
+    readonly changes?: boolean;
   } = {},
 ): Made {
   const ran: unknown[] = [];
+  const sessions: (string | null)[] = [];
   const records: CallRecord[] = [];
   const tool: Callable = {
     name: 'say',
@@ -32,8 +35,10 @@ function make(
       if (!parsed.success) return { ok: false, issues: parsed.error.issues };
       return {
         ok: true,
-        run: async ({ signal }) => {
+        changes: options.changes,
+        run: async ({ signal, session }) => {
           ran.push(parsed.data);
+          sessions.push(session);
           return options.work === undefined ? parsed.data : options.work(signal);
         },
       };
@@ -48,7 +53,7 @@ function make(
       records.push(call);
     },
   });
-  return { executor, ran, records };
+  return { executor, ran, sessions, records };
 }
 
 test('a valid call runs once, with defaults, and is journaled', async () => {
@@ -103,6 +108,24 @@ test('read-only mode refuses writers, lets readers, journals nothing', async () 
   const reader = make({ readOnly: true, annotations: { readOnly: true } });
   expect(await reader.executor.call('say', { text: 'a' }, CALLER)).toMatchObject({ ok: true });
   expect(reader.records).toEqual([]);
+});
+
+test('a call that changes nothing of a tool that can: read-only mode lets it, and it is not journaled', async () => {
+  const looking = make({ readOnly: true, changes: false });
+  expect(await looking.executor.call('say', { text: 'a' }, CALLER)).toMatchObject({ ok: true });
+  const writable = make({ changes: false });
+  expect(await writable.executor.call('say', { text: 'a' }, CALLER)).toMatchObject({ ok: true });
+  expect([...looking.records, ...writable.records]).toEqual([]);
+  const changing = make({ readOnly: true, changes: true, annotations: { readOnly: true } });
+  expect(await changing.executor.call('say', { text: 'a' }, CALLER)).toMatchObject({ ok: false, error: { code: 'forbidden' } });
+});
+
+test('a call knows its session, where its caller has one', async () => {
+  const { executor, sessions } = make();
+  await executor.call('say', { text: 'a' }, CALLER);
+  await executor.call('say', { text: 'a' }, { ...CALLER, session: 'session_1' });
+  await executor.call('say', { text: 'a' }, { ...CALLER, session: null });
+  expect(sessions).toEqual([null, 'session_1', null]);
 });
 
 test('a handler that hangs is answered with deadline, and its signal is aborted', async () => {

@@ -153,5 +153,6 @@ test('the listing holds the names that no tool has', () => {
       },
       required: ['number'],
     },
+    listed: false,
   });
 });

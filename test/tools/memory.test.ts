@@ -65,10 +65,75 @@ describe('memory_store and memory_get', () => {
     expect(await readdir(app.dir)).toStrictEqual(['.skillflow']);
   });
 
-  test('a second store replaces, and says so', async () => {
+  test('a second store makes a new version, and says so; the same content does not', async () => {
     const { id } = await output('memory_store', { key: 'k', value: 1, tags: ['old'] });
-    expect(await output('memory_store', { key: 'k', value: 2 })).toMatchObject({ id, created: false });
-    expect(await output('memory_get', { key: 'k' })).toMatchObject({ value: 2, tags: [] });
+    expect(await output('memory_store', { key: 'k', value: 2 })).toMatchObject({ id, version: 2, created: false });
+    expect(await output('memory_get', { key: 'k' })).toMatchObject({ value: 2, tags: [], version: 2 });
+    expect(await output('memory_store', { key: 'k', value: 2 })).toMatchObject({ id, version: 2, created: false });
+    expect(await output('memory_get', { key: 'k', version: 1 })).toMatchObject({ value: 1, tags: ['old'], version: 1 });
+  });
+
+  test('kind, importance, origin and validity are kept, and times are ISO 8601', async () => {
+    const given = {
+      kind: 'decision',
+      importance: 0.9,
+      agent: 'architect',
+      session: 's1',
+      run: 'run_1',
+      validFrom: '2023-01-01',
+      validTo: '2024-01-01T12:00:00+02:00',
+    };
+    await output('memory_store', { key: 'k', value: 'v', ...given });
+    expect(await output('memory_get', { key: 'k' })).toMatchObject({
+      ...given,
+      validFrom: '2023-01-01T00:00:00.000Z',
+      validTo: '2024-01-01T10:00:00.000Z',
+    });
+    expect(await raw('SELECT kind, importance, agent, session, run, valid_to FROM memory_entry')).toStrictEqual([
+      { kind: 'decision', importance: 0.9, agent: 'architect', session: 's1', run: 'run_1', valid_to: 1_704_103_200_000 },
+    ]);
+  });
+
+  test("what is stored belongs to the caller's session, unless another is given", async () => {
+    const store = (input: object): Promise<unknown> =>
+      app.skillflow.call('memory_store', { value: 1, ...input }, { surface: 'mcp', session: 'session_x' });
+    await store({ key: 'mine' });
+    await store({ key: 'other', session: 'session_y' });
+    await output('memory_store', { key: 'none', value: 1 });
+    await app.skillflow.legacy.call(
+      'memory_usage',
+      { action: 'store', key: 'legacy', value: 'v' },
+      { surface: 'mcp', session: 'session_x' },
+    );
+    expect(await raw('SELECT key, session FROM memory_entry ORDER BY id')).toStrictEqual([
+      { key: 'mine', session: 'session_x' },
+      { key: 'other', session: 'session_y' },
+      { key: 'none', session: null },
+      { key: 'legacy', session: 'session_x' },
+    ]);
+  });
+
+  test('ifVersion stores only over what the caller has seen', async () => {
+    expect(await app.call('memory_store', { key: 'k', value: 1, ifVersion: 1 })).toMatchObject({
+      ok: false,
+      error: { code: 'conflict' },
+    });
+    await output('memory_store', { key: 'k', value: 1, ifVersion: 0 });
+    await output('memory_store', { key: 'k', value: 2, ifVersion: 1 });
+    expect(await app.call('memory_store', { key: 'k', value: 3, ifVersion: 1 })).toMatchObject({
+      ok: false,
+      error: { code: 'conflict' },
+    });
+    expect(await app.call('memory_store', { key: 'k', value: 3, ifVersion: 0 })).toMatchObject({
+      ok: false,
+      error: { code: 'conflict' },
+    });
+    expect(await output('memory_get', { key: 'k' })).toMatchObject({ value: 2, version: 2 });
+  });
+
+  test('other keys with the same value are named', async () => {
+    await output('memory_store', { key: 'a', value: 'the same' });
+    expect(await output('memory_store', { key: 'b', value: 'the same' })).toMatchObject({ duplicates: ['a'] });
   });
 
   test('an entry is gone from the moment it expires', async () => {
@@ -120,7 +185,7 @@ describe('memory_list, memory_search, memory_delete', () => {
     await output('memory_store', { key: 'two', value: 'a dog chased a cat, another cat watched the mat', namespace: 'other' });
     await output('memory_store', { key: 'three', value: 'nothing of the kind' });
     const found = await output('memory_search', { query: 'cats mat' });
-    expect(found).toMatchObject({ total: 2, matchedBy: 'words', namespace: null });
+    expect(found).toMatchObject({ total: 2, totalIsExact: true, matchedBy: 'words', namespace: null, shortened: false });
     expect(JSON.stringify(found)).not.toMatch(/"value"/);
     expect(await output('memory_search', { query: 'cats mat', namespace: 'other', values: true })).toMatchObject({
       total: 1,
@@ -129,14 +194,118 @@ describe('memory_list, memory_search, memory_delete', () => {
     expect(await output('memory_search', { query: HOSTILE })).toMatchObject({ results: [] });
   });
 
+  test('search narrows by every filter', async () => {
+    await output('memory_store', {
+      key: 'auth-flow',
+      value: 'the token is renewed before each call',
+      kind: 'decision',
+      tags: ['auth', 'http'],
+      agent: 'architect',
+      session: 's1',
+    });
+    now += 60_000;
+    await output('memory_store', { key: 'cache', value: 'each token is cached', namespace: 'perf', tags: ['http'] });
+    const keys = async (filter: object): Promise<readonly unknown[]> => {
+      const { results } = await output('memory_search', { query: 'token', ...filter });
+      return Array.isArray(results) ? results.map((found) => Object(found).key).sort() : [];
+    };
+    expect(await keys({})).toEqual(['auth-flow', 'cache']);
+    for (const filter of [
+      { namespace: 'default' },
+      { namespaces: ['default', 'nothing'] },
+      { kind: 'decision' },
+      { tags: ['http', 'auth'] },
+      { agent: 'architect' },
+      { session: 's1' },
+      { keys: 'auth*' },
+      { until: '2023-11-14T22:13:30Z' },
+      { phrase: 'renewed before' },
+    ])
+      expect(await keys(filter), JSON.stringify(filter)).toEqual(['auth-flow']);
+    expect(await keys({ namespace: 'default', namespaces: ['perf'] })).toEqual(['auth-flow', 'cache']);
+    expect(await keys({ since: '2023-11-14T22:13:30Z' })).toEqual(['cache']);
+    expect(await keys({ phrase: 'before renewed' })).toEqual([]);
+    expect(await keys({ query: '', phrase: 'is cached' })).toEqual(['cache']);
+    expect(await keys({ keys: '%' })).toEqual([]);
+    expect(await keys({ namespace: '../..' })).toEqual([]);
+  });
+
+  test('a result says where it comes from and why it is there; the next page comes by cursor', async () => {
+    for (let at = 0; at < 5; at += 1)
+      await output('memory_store', { key: `k${at}`, value: `the release is on day ${at}`, agent: 'planner' });
+    const first = await output('memory_search', { query: 'release day', limit: 2, explain: true });
+    expect(first).toMatchObject({
+      total: 5,
+      results: [
+        {
+          agent: 'planner',
+          kind: 'note',
+          version: 1,
+          matched: [expect.stringMatching(/release|day/)],
+          score: expect.any(Number),
+        },
+        { explanation: { words: expect.any(Number) } },
+      ],
+    });
+    const seen = new Set<unknown>();
+    let page = first;
+    for (;;) {
+      for (const found of Object(page['results'])) seen.add(Object(found).key);
+      if (page['cursor'] === null) break;
+      page = await output('memory_search', { query: 'release day', limit: 2, cursor: page['cursor'] });
+    }
+    expect(seen.size).toBe(5);
+    expect((await app.call('memory_search', { query: 'other words', cursor: String(first['cursor']) })).ok).toBe(false);
+  });
+
+  test('maxTokens bounds the answer', async () => {
+    for (let at = 0; at < 20; at += 1)
+      await output('memory_store', { key: `k${at}`, value: `apples ${'and pears '.repeat(200)} ${at}` });
+    const bounded = await output('memory_search', { query: 'apples', limit: 20, maxTokens: 500 });
+    expect(bounded).toMatchObject({ shortened: true, total: 20 });
+    expect(JSON.stringify(bounded).length).toBeLessThan(500 * 4 * 1.25);
+    const { results } = await output('memory_search', { query: 'apples', limit: 1, maxTokens: 5000 });
+    expect(results).toMatchObject([{ value: expect.stringMatching(/^apples/) }]);
+  });
+
   test('delete removes the row once; of a missing key it says that nothing was deleted', async () => {
     await output('memory_store', { key: 'k', value: 1 });
     await output('memory_store', { key: 'k', value: 1, namespace: 'other' });
-    expect(await output('memory_delete', { key: 'k' })).toStrictEqual({ namespace: 'default', key: 'k', deleted: true });
-    expect(await raw('SELECT namespace FROM memory_entry')).toStrictEqual([{ namespace: 'other' }]);
+    expect(await output('memory_delete', { key: 'k' })).toStrictEqual({
+      namespace: 'default',
+      key: 'k',
+      deleted: true,
+      purged: false,
+    });
+    const left = 'SELECT namespace FROM memory_entry WHERE deleted_at IS NULL';
+    expect(await raw(left)).toStrictEqual([{ namespace: 'other' }]);
     expect(await output('memory_delete', { key: 'k' })).toMatchObject({ deleted: false });
     expect(await output('memory_delete', { key: '%', namespace: HOSTILE })).toMatchObject({ deleted: false });
-    expect(await raw('SELECT count(*) AS n FROM memory_entry')).toStrictEqual([{ n: 1 }]);
+    expect(await raw(left)).toHaveLength(1);
+  });
+
+  test('what was deleted comes back with its value and history; what was purged does not', async () => {
+    await output('memory_store', { key: 'k', value: 1, tags: ['t'] });
+    await output('memory_store', { key: 'k', value: 2, tags: ['t'] });
+    await output('memory_delete', { key: 'k' });
+    expect(await output('memory_list', {})).toMatchObject({ total: 0 });
+    expect(await output('memory_list', { deleted: true, values: true })).toMatchObject({ total: 1, entries: [{ key: 'k' }] });
+    expect(await output('memory_undelete', { key: 'k' })).toMatchObject({ key: 'k' });
+    expect(await output('memory_get', { key: 'k' })).toMatchObject({ value: 2, tags: ['t'] });
+    expect(await output('memory_get', { key: 'k', version: 1 })).toMatchObject({ value: 1 });
+    expect(await output('memory_delete', { key: 'k', purge: true })).toMatchObject({ deleted: true, purged: true });
+    expect(await raw('SELECT count(*) AS n FROM memory_entry')).toStrictEqual([{ n: 0 }]);
+    expect(await raw('SELECT count(*) AS n FROM memory_version')).toStrictEqual([{ n: 0 }]);
+    expect(await app.call('memory_undelete', { key: 'k' })).toMatchObject({ ok: false, error: { code: 'not_found' } });
+    expect(await output('memory_delete', { key: 'k', purge: true })).toMatchObject({ deleted: false, purged: false });
+  });
+
+  test('list by kind and tag', async () => {
+    await output('memory_store', { key: 'a', value: 1, kind: 'fact', tags: ['x', 'y'] });
+    await output('memory_store', { key: 'b', value: 2, tags: ['x'] });
+    expect(await output('memory_list', { kind: 'fact' })).toMatchObject({ total: 1, entries: [{ key: 'a' }] });
+    expect(await output('memory_list', { tag: 'x' })).toMatchObject({ total: 2 });
+    expect(await output('memory_list', { tag: 'y', kind: 'note' })).toMatchObject({ total: 0, entries: [] });
   });
 });
 
@@ -163,6 +332,36 @@ describe('a wrong call is refused and changes nothing', () => {
     ['memory_store', { key: 'k', value: 1, tags: 'a' }, 'invalid_input', /tags/],
     ['memory_store', { key: 'k', value: 1, tags: [''] }, 'invalid_input', /tags\[0\] is empty/],
     ['memory_store', { key: 'k', value: 1, ttl: 5 }, 'invalid_input', /ttl/],
+    ['memory_store', { key: 'k', value: 1, kind: '' }, 'invalid_input', /kind/],
+    ['memory_store', { key: 'k', value: 1, kind: 'x'.repeat(65) }, 'invalid_input', /kind/],
+    ['memory_store', { key: 'k', value: 1, importance: 2 }, 'invalid_input', /importance/],
+    ['memory_store', { key: 'k', value: 1, importance: NaN }, 'invalid_input', /importance/],
+    ['memory_store', { key: 'k', value: 1, agent: 'a\0b' }, 'invalid_input', /agent/],
+    ['memory_store', { key: 'k', value: 1, session: huge }, 'invalid_input', /session/],
+    ['memory_store', { key: 'k', value: 1, validFrom: 'yesterday' }, 'invalid_input', /validFrom.*ISO 8601.*"yesterday"/],
+    ['memory_store', { key: 'k', value: 1, validFrom: '2026-02-30' }, 'invalid_input', /validFrom/],
+    ['memory_store', { key: 'k', value: 1, validFrom: 1_700_000_000 }, 'invalid_input', /validFrom/],
+    ['memory_store', { key: 'k', value: 1, validFrom: '2026-02-02', validTo: '2026-02-01' }, 'invalid_input', /valid(From|To)/],
+    ['memory_store', { key: 'kept', value: 1, ifVersion: -1 }, 'invalid_input', /ifVersion/],
+    ['memory_store', { key: 'kept', value: 1, ifVersion: 7 }, 'conflict', /version/],
+    ['memory_get', { key: 'kept', version: 2 }, 'not_found', /kept.*version 2/],
+    ['memory_get', { key: 'kept', version: 0 }, 'invalid_input', /version/],
+    ['memory_undelete', { key: 'kept' }, 'not_found', /kept/],
+    ['memory_undelete', {}, 'invalid_input', /key/],
+    ['memory_search', { query: 'x', limit: -1 }, 'invalid_input', /limit.*-1/],
+    ['memory_search', { query: 'x', limit: 1e9 }, 'invalid_input', /limit/],
+    ['memory_search', { query: 'x', offset: 1e9 }, 'invalid_input', /offset/],
+    ['memory_search', { query: 'x', since: 'a week ago' }, 'invalid_input', /since.*ISO 8601/],
+    ['memory_search', { query: 'x', validAt: 'never' }, 'invalid_input', /validAt.*or any/],
+    ['memory_search', { query: 'x', minScore: 2 }, 'invalid_input', /minScore/],
+    ['memory_search', { query: 'x', maxTokens: 0 }, 'invalid_input', /maxTokens/],
+    ['memory_search', { query: 'x', cursor: 'made up' }, 'invalid_input', /cursor/],
+    ['memory_search', { query: 'x', phrase: '' }, 'invalid_input', /phrase/],
+    ['memory_search', { query: 'x', tags: 'a' }, 'invalid_input', /tags/],
+    ['memory_search', { query: 'x', namespaces: [''] }, 'invalid_input', /namespace/],
+    ['memory_list', { limit: -1 }, 'invalid_input', /limit/],
+    ['memory_list', { limit: 1e9 }, 'invalid_input', /limit/],
+    ['memory_list', { kind: 7 }, 'invalid_input', /kind/],
     ['memory_get', {}, 'invalid_input', /key/],
     ['memory_get', { key: 'nope' }, 'not_found', /nope/],
     ['memory_get', { key: 'kept', namespace: '../..' }, 'not_found', /\.\.\/\.\./],
@@ -221,8 +420,8 @@ describe('text', () => {
       /^stored +k\\x1b\]0;x\\x07\n/,
     );
     expect(await text('memory_list', {})).toBe(
-      String.raw`NAMESPACE  KEY            BYTES  UPDATED (UTC)     VALUE
-default    k\x1b]0;x\x07  13     2023-11-14T22:13  red \x1b[31mtext`,
+      String.raw`NAMESPACE  KEY            KIND  BYTES  UPDATED (UTC)     VALUE
+default    k\x1b]0;x\x07  note  13     2023-11-14T22:13  red \x1b[31mtext`,
     );
     expect(await text('memory_search', { query: 'red' })).toContain(String.raw`red \x1b[31mtext`);
     expect(await text('memory_delete', { key: 'zzz' })).toMatch(/^no such entry +zzz/);

@@ -1,0 +1,156 @@
+import type { Config } from '../config.ts';
+import { InvalidInputError } from '../errors.ts';
+import type { ErrorBody, ErrorCode } from '../errors.ts';
+import type { CallResult, Caller } from '../executor/executor.ts';
+import type { LegacyAnswer } from '../legacy/translate.ts';
+import { printable } from '../printable.ts';
+import { DATA_FORMATS, formatData, isDataFormat } from '../tools/format-data.ts';
+import type { DataFormat } from '../tools/format-data.ts';
+import type { ToolListing } from '../tools/listing.ts';
+import type { TextStyle } from '../tools/tool.ts';
+import type { Globals } from './arguments.ts';
+import { createProgressLine } from './progress-line.ts';
+
+/** What the commands call; the composed app has it. */
+export interface CliApp extends AsyncDisposable {
+  readonly app: { readonly config: Config };
+  readonly legacy: {
+    readonly names: { readonly supported: readonly string[]; readonly unsupported: readonly string[] };
+    call(name: string, args: unknown, caller: Caller): Promise<LegacyAnswer>;
+  };
+  call(tool: string, input: unknown, caller: Caller): Promise<CallResult>;
+  render(tool: string, output: unknown, style: TextStyle): Promise<string>;
+}
+
+/** Settings given as flags. */
+export interface AppFlags {
+  readonly root?: string;
+  readonly readOnly?: boolean;
+  readonly threads?: string;
+  /** Of the MCP server: which tools it lists, and how it writes what they answer. */
+  readonly mcpTools?: string;
+  readonly output?: string;
+}
+
+export interface CliDeps {
+  readonly argv: readonly string[];
+  readonly version: string;
+  readonly listings: readonly ToolListing[];
+  readonly openApp: (flags: AppFlags) => Promise<CliApp>;
+  /** Serves MCP on stdin and stdout until the client leaves. */
+  readonly serveMcp: (flags: AppFlags) => Promise<void>;
+  /** Writes to stdout, to stderr. */
+  readonly print: (text: string) => void;
+  readonly complain: (text: string) => void;
+  readonly readStdin: () => Promise<string>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdoutTty: boolean;
+  readonly stderrTty: boolean;
+  /** Of the terminal that stdout goes to; very many where it is none, so that what is piped is not cut. */
+  readonly columns: number;
+  /** Of the terminal that stderr goes to. */
+  readonly stderrColumns: number;
+  /** Monotonic milliseconds. */
+  readonly ticks: () => number;
+  /** Aborts when the user interrupts. */
+  readonly signal: AbortSignal;
+}
+
+const EXIT: Readonly<Partial<Record<ErrorCode, number>>> = { invalid_input: 2, not_found: 2, cancelled: 130 };
+/** A command line under way. */
+export interface Session extends CliDeps {
+  readonly globals: Globals;
+  readonly style: TextStyle;
+  /** How answers are written; `text` is for people. */
+  readonly format: DataFormat | 'text';
+}
+
+/** Throws `InvalidInputError` for a format that does not exist, or two that differ. */
+export function chooseFormat({ json, format }: Globals): Session['format'] {
+  if (format === undefined) return json === true ? 'json' : 'text';
+  if (format !== 'text' && !isDataFormat(format)) {
+    throw new InvalidInputError(`--format is ${JSON.stringify(format)}; expected one of text, ${DATA_FORMATS.join(', ')}`, {
+      hint: 'auto is the shorter of json and toon. Nothing was done.',
+    });
+  }
+  if (json !== true || format === 'json') return format;
+  throw new InvalidInputError(`--json and --format ${format} contradict each other`, { hint: 'Give one of them.' });
+}
+
+/** Writes a document to stdout in the format for programs that was asked for. */
+async function printData({ print, format }: Session, data: unknown): Promise<void> {
+  print(`${await formatData(data, format === 'text' ? 'json' : format)}\n`);
+}
+
+/** Says what went wrong; resolves with the exit code. */
+export async function fail(session: Session, error: ErrorBody): Promise<number> {
+  if (session.format !== 'text') await printData(session, { error });
+  else
+    session.complain(`skillflow: ${printable(error.message)}\n${error.hint === undefined ? '' : `  ${printable(error.hint)}\n`}`);
+  return EXIT[error.code] ?? 1;
+}
+
+export function chooseStyle({ env, stdoutTty, columns }: CliDeps, globals: Globals): TextStyle {
+  const wanted = stdoutTty && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+  const forced = globals.color === true || !['', '0', 'false'].includes(env['FORCE_COLOR'] ?? '');
+  return { color: globals['no-color'] === true ? false : forced || wanted, width: columns };
+}
+
+export function appFlags({ globals: { root, threads, 'read-only': readOnly } }: Session): AppFlags {
+  return {
+    ...(typeof root === 'string' ? { root } : {}),
+    ...(typeof threads === 'string' ? { threads } : {}),
+    ...(readOnly === true ? { readOnly: true } : {}),
+  };
+}
+
+export async function withApp(session: Session, work: (app: CliApp) => Promise<number>): Promise<number> {
+  const app = await session.openApp(appFlags(session));
+  try {
+    return await work(app);
+  } finally {
+    await app[Symbol.asyncDispose]();
+  }
+}
+
+/** Calls a tool on behalf of the shell; a terminal sees how far it is. */
+export async function callTool(session: Session, app: CliApp, tool: string, input: unknown): Promise<CallResult> {
+  const { complain, stderrTty, ticks, stderrColumns } = session;
+  const caller = callerOf(session);
+  if (!stderrTty) return app.call(tool, input, caller);
+  const line = createProgressLine({ write: complain, ticks, width: stderrColumns });
+  try {
+    return await app.call(tool, input, { ...caller, onProgress: (done, what) => line.update(done, what) });
+  } finally {
+    line.clear();
+  }
+}
+
+/** The shell; within a session of Claude Code, what it stores belongs to that. */
+export function callerOf({ env, signal }: Session): Caller {
+  const session = env['CLAUDE_SESSION_ID'] ?? '';
+  return { surface: 'cli', signal, session: session === '' ? null : session };
+}
+
+/** Prints what a tool answered. */
+export async function show(session: Session, app: CliApp, tool: string, output: unknown): Promise<void> {
+  if (session.format === 'text') session.print(`${await app.render(tool, output, session.style)}\n`);
+  else await printData(session, output);
+}
+
+/** Prints data that is no tool's output for people: in JSON with indentation, in the format for programs as ever. */
+export async function showData(session: Session, data: unknown): Promise<void> {
+  if (session.format === 'text') session.print(`${JSON.stringify(data, null, 2)}\n`);
+  else await printData(session, data);
+}
+
+/** Prints text that is no tool's output; for programs one document with the text as its only member. */
+export async function say(session: Session, name: string, text: string): Promise<void> {
+  if (session.format === 'text') session.print(text);
+  else await printData(session, { [name]: text });
+}
+
+/** A member of an object that came out of a tool; `undefined` where there is none. */
+export function member(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Object.getOwnPropertyDescriptor(value, key)?.value : undefined;
+}

@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { NotFoundError } from '../errors.ts';
+import type { EntryHead } from '../memory/entry.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { JsonValue } from '../memory/value.ts';
+import { nearest } from '../nearest.ts';
+
+/** Whatever JSON holds; not looked into here, since the memory does that. */
+export const json = z.custom<JsonValue>((value) => value !== undefined, 'expected text or any JSON');
+
+export const iso = (ms: number): string => new Date(ms).toISOString();
+export const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms));
+
+/** What is known of an entry besides its value; times in ISO 8601. */
+export const entryHead = z.object({
+  namespace: z.string(),
+  key: z.string(),
+  id: z.number(),
+  version: z.number(),
+  kind: z.string(),
+  importance: z.number(),
+  /** UTF-8 bytes of the stored value. */
+  bytes: z.number(),
+  tags: z.array(z.string()),
+  agent: z.string().nullable(),
+  session: z.string().nullable(),
+  run: z.string().nullable(),
+  createdAt: z.string(),
+  updatedAt: z.string(),
+  /** From then on the entry is gone; `null`: it stays. */
+  expiresAt: z.string().nullable(),
+  /** When what it says holds; `null`: without limit. */
+  validFrom: z.string().nullable(),
+  validTo: z.string().nullable(),
+});
+export type ShownHead = z.output<typeof entryHead>;
+
+export const shownHead = (entry: EntryHead): ShownHead => ({
+  namespace: entry.namespace,
+  key: entry.key,
+  id: entry.id,
+  version: entry.version,
+  kind: entry.kind,
+  importance: entry.importance,
+  bytes: entry.bytes,
+  tags: [...entry.tags],
+  agent: entry.agent,
+  session: entry.session,
+  run: entry.run,
+  createdAt: iso(entry.createdAt),
+  updatedAt: iso(entry.updatedAt),
+  expiresAt: isoOrNull(entry.expiresAt),
+  validFrom: isoOrNull(entry.validFrom),
+  validTo: isoOrNull(entry.validTo),
+});
+
+/** Where an entry comes from, in few words; empty when nothing is known. */
+export const source = ({ agent, session, run }: Pick<ShownHead, 'agent' | 'session' | 'run'>): string =>
+  [agent ?? '', session === null ? '' : `in ${session}`, run === null ? '' : `by ${run}`].filter((part) => part !== '').join(' ');
+
+/** The error for an entry that is not there; it names near keys. */
+export async function missingEntry(
+  memory: Memory,
+  wanted: { readonly namespace: string; readonly key: string },
+): Promise<NotFoundError> {
+  const { entries } = await memory.list({ namespace: wanted.namespace, limit: 1000 });
+  const near = nearest(
+    wanted.key,
+    entries.map((entry) => entry.key),
+  );
+  return new NotFoundError(
+    `there is no entry ${JSON.stringify(wanted.key)} in the namespace ${JSON.stringify(wanted.namespace)}`,
+    {
+      hint:
+        near.length > 0
+          ? `Did you mean ${near.map((found) => JSON.stringify(found)).join(' or ')}?`
+          : 'Look for it with memory_search, or list what is there with memory_list.',
+    },
+  );
+}

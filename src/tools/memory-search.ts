@@ -1,0 +1,136 @@
+import { z } from 'zod';
+import type { Explanation } from '../memory/search/answer.ts';
+import { entryHead, json, shownHead, source } from './entry-output.ts';
+import { limit, offset, rare } from './input.ts';
+import { READS, anyNamespace, time, timeOrAny, values } from './memory-input.ts';
+import { moreLine, table } from './table.ts';
+import { defineTool } from './tool.ts';
+import type { TextStyle } from './tool.ts';
+
+/** How a score came about; what contributed nothing is absent. See `Explanation` of the search. */
+const explanation = z.object({
+  words: z.number().exactOptional(),
+  neighbours: z.number().exactOptional(),
+  feedback: z.number().exactOptional(),
+  vector: z.number().exactOptional(),
+  links: z.number().exactOptional(),
+});
+
+export const memorySearchOutput = z.object({
+  query: z.string(),
+  /** `null`: all were searched. */
+  namespace: z.string().nullable(),
+  results: z.array(
+    entryHead.extend({
+      /** 0 to 1, higher is better, within one answer only. */
+      score: z.number(),
+      snippet: z.string(),
+      /** Why it is here, a few words each. */
+      matched: z.array(z.string()),
+      value: json.exactOptional(),
+      explanation: explanation.exactOptional(),
+    }),
+  ),
+  total: z.number(),
+  /** Whether `total` is all; else there are more. */
+  totalIsExact: z.boolean(),
+  offset: z.number(),
+  /** Gets the next results when it is given as `cursor`; `null` at the end. */
+  cursor: z.string().nullable(),
+  /** Whether `maxTokens` left out values or results. */
+  shortened: z.boolean(),
+  matchedBy: z.enum(['words', 'substring']),
+  /** What vectors did, or why they could not help. */
+  vectors: z.string(),
+});
+type Found = z.output<typeof memorySearchOutput>;
+
+const input = z.strictObject({
+  query: z.string().describe('plain language'),
+  namespace: anyNamespace,
+  namespaces: rare(z.array(z.string()).optional(), 'in any of these'),
+  kind: z.string().optional().describe('e.g. decision'),
+  tags: z.array(z.string()).optional().describe('with all of these'),
+  keys: rare(z.string().optional(), 'keys like this: auth*'),
+  phrase: rare(z.string().optional(), 'words in exactly this order; the query may then be empty'),
+  agent: rare(z.string().optional(), 'written by this agent'),
+  session: rare(z.string().optional(), 'of this conversation'),
+  since: rare(time.optional(), 'written at this time (ISO 8601) or later'),
+  until: rare(time.optional(), 'written before this time (ISO 8601)'),
+  validAt: rare(timeOrAny.optional(), 'what held at this time (ISO 8601); default now; any: whatever ever held'),
+  minScore: rare(z.number().optional(), 'leave out results below this, 0 to 1'),
+  values,
+  maxTokens: z.int().optional().describe('bound of the answer; adds values'),
+  limit: limit(10, 100),
+  offset,
+  cursor: rare(z.string().optional(), 'cursor of the answer before, instead of offset'),
+  explain: rare(z.boolean().default(false), 'say how each score came about'),
+});
+
+function namespacesOf({ namespace, namespaces }: z.output<typeof input>): readonly string[] | undefined {
+  if (namespace === undefined) return namespaces;
+  return [...new Set([namespace, ...(namespaces ?? [])])];
+}
+
+function explained(parts: Explanation | undefined): string {
+  return Object.entries(parts ?? {})
+    .map(([name, value]) => `${name} ${Number(value).toFixed(2)}`)
+    .join(' + ');
+}
+
+function resultsTable(results: Found['results'], style: TextStyle): string {
+  const withWhy = results.some((found) => found.explanation !== undefined);
+  const rows = results.map((found) => [
+    found.score.toFixed(2),
+    found.namespace,
+    found.key,
+    ...(withWhy ? [source(found), explained(found.explanation), found.matched.join(', ')] : []),
+    found.snippet,
+  ]);
+  return table(['score', 'namespace', 'key', ...(withWhy ? ['from', 'score is', 'because'] : []), 'match'], rows, style);
+}
+
+const memorySearch = defineTool({
+  name: 'memory_search',
+  description: 'Finds entries by what they say, best first. More filters: skill shared-memory.',
+  input,
+  output: memorySearchOutput,
+  annotations: READS,
+  cli: { command: ['memory', 'search'], positional: ['query'] },
+  handler: async (asked, { app }) => {
+    const { values: whole, namespace, namespaces: _names, ...rest } = asked;
+    const answer = await (await app.memory('read')).search({ ...rest, namespaces: namespacesOf(asked) });
+    const withValues = whole || rest.maxTokens !== undefined;
+    return {
+      query: asked.query,
+      namespace: namespace ?? null,
+      results: answer.results.map((found) => ({
+        ...shownHead(found),
+        score: found.score,
+        snippet: found.snippet,
+        matched: [...found.matched],
+        ...(withValues && found.value !== undefined ? { value: found.value } : {}),
+        ...(found.explanation === undefined ? {} : { explanation: found.explanation }),
+      })),
+      total: answer.total,
+      totalIsExact: answer.totalIsExact,
+      offset: asked.offset,
+      cursor: answer.cursor,
+      shortened: answer.shortened,
+      matchedBy: answer.matchedBy,
+      vectors: answer.vectors,
+    };
+  },
+  text: ({ results, total, offset: skipped, vectors, cursor, shortened }, style) => {
+    const notes = [
+      vectors.startsWith('unavailable') || results.some((found) => found.explanation !== undefined)
+        ? `\nvectors: ${vectors}`
+        : '',
+      shortened && cursor !== null ? `\nshortened; more with --cursor ${cursor}` : '',
+    ].join('');
+    if (results.length === 0) return (total === 0 ? 'Nothing found.' : `Nothing more; ${total} in all.`) + notes;
+    return resultsTable(results, style) + (shortened ? '' : moreLine(results.length, total, skipped)) + notes;
+  },
+});
+
+export const searchTools = [memorySearch] as const;
