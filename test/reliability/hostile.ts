@@ -130,32 +130,6 @@ export function hostileText(): fc.Arbitrary<string> {
   );
 }
 
-/** What callers without types send in the place of a text. */
-export function hostileAnything(): fc.Arbitrary<unknown> {
-  return fc.oneof(
-    fc.constantFrom<unknown>(
-      null,
-      true,
-      0,
-      -1,
-      NaN,
-      Infinity,
-      10n,
-      [],
-      {},
-      ['a'],
-      { key: 'a' },
-      new Date(0),
-      Symbol.iterator,
-      () => 'a',
-      new Uint8Array([1]),
-      /x/u,
-      new Map(),
-    ),
-    fc.anything({ maxDepth: 1 }),
-  );
-}
-
 export function hostileNumber(): fc.Arbitrary<number> {
   return fc.oneof(
     { weight: 3, arbitrary: fc.integer({ min: 1, max: 100 }) },

@@ -26,7 +26,7 @@ export interface Call {
 }
 
 /** The calls of one process in their order. A line that was cut off by the end of the process is no note. */
-export function readLedger(path: string): readonly Call[] {
+function readLedger(path: string): readonly Call[] {
   const calls: Call[] = [];
   const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
   for (const line of lines) {

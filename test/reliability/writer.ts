@@ -50,7 +50,7 @@ const WORDS = `memory session agent review token login cache index vector search
   .filter((word) => word !== '');
 
 /** A word that stands in one value only, and says which. */
-export function tokenOf(name: string, n: number): string {
+function tokenOf(name: string, n: number): string {
   return `${name.replaceAll(/[^a-z0-9]/g, '')}z${n}z`;
 }
 

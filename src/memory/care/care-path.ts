@@ -64,13 +64,20 @@ export function sourcePath(root: string, path: string, databasePath: string): st
 
 /**
  * Where a caller wants a file of the project to be written.
- * Errors: `ForbiddenError` outside of the project, `ConflictError` for a file that belongs to the database in use.
+ * Errors: `ForbiddenError` outside of the project, `ConflictError` for a file that belongs to the database in use,
+ * `InvalidInputError` for a folder.
  */
 export function targetPath(root: string, path: string, databasePath: string): string {
   const file = inside(root, path);
   const database = real(databasePath);
   if (SIDE_FILES.some((ending) => `${database}${ending}` === file)) {
     throw new ConflictError(`${file} belongs to the database in use`, { hint: 'Give another path.', details: { path } });
+  }
+  if (look(file)?.isDirectory() === true) {
+    throw new InvalidInputError(`path: ${file} is a folder`, {
+      hint: 'Give the path of a file.',
+      details: { parameter: 'path', path },
+    });
   }
   return file;
 }
