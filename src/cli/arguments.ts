@@ -65,8 +65,9 @@ export function takeGlobals(argv: readonly string[]): Words {
       break;
     }
     const [, name = '', inline] = /^--([^=]+)(?:=(.*))?$/s.exec(SHORT_FLAGS.get(text) ?? text) ?? [];
-    // After a command's words, --version is a flag of that command: memory get <key> --version 2.
-    if (!isGlobal(name) || (name === 'version' && rest.length > 0)) {
+    // After a command's words and with a value it is a flag of that command: memory get <key> --version 2.
+    const isOwn = name === 'version' && rest.length > 0 && /^\d/.test(inline ?? argv[at + 1] ?? '');
+    if (!isGlobal(name) || isOwn) {
       rest.push({ text, literal: false });
     } else if (GLOBAL_FLAGS[name].takes === null) {
       if (inline !== undefined)

@@ -1,5 +1,5 @@
 import type { Queries, Row } from '../../store/database.ts';
-import { textOf, textOrNull } from '../../store/row.ts';
+import { textBytes, textOf, textOrNull } from '../../store/row.ts';
 import { ENTRY_COLUMNS, toEntry, type MemoryEntry } from '../entry.ts';
 import type { Explanation, SearchResult } from './answer.ts';
 import type { SearchScope } from './filter.ts';
@@ -88,7 +88,7 @@ export async function readPage(
   const read = new Map<unknown, Row>();
   for (const part of inParts(lines)) {
     const rows = await queries.all(
-      `SELECT ${ENTRY_COLUMNS}, words FROM memory_entry m
+      `SELECT ${ENTRY_COLUMNS}, ${textBytes('words')} AS words FROM memory_entry m
       WHERE ${scope.sql} AND m.id IN (SELECT wanted.value FROM json_each(?) wanted)`,
       [...scope.params, JSON.stringify(part.map((line) => line.id))],
     );

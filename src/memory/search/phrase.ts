@@ -1,5 +1,5 @@
 import type { Queries, Row } from '../../store/database.ts';
-import { numberOf, textOf, textOrNull } from '../../store/row.ts';
+import { numberOf, textBytes, textOf, textOrNull } from '../../store/row.ts';
 import { parseTags } from '../entry.ts';
 import { storable } from '../limits.ts';
 import type { SearchScope } from './filter.ts';
@@ -27,7 +27,7 @@ async function largeTexts(queries: Queries, rows: readonly Row[]): Promise<Reado
   const texts = new Map<number, string>();
   for (const part of inParts(large.map((row) => ({ id: numberOf(row, 'id'), bytes: numberOf(row, 'bytes') })))) {
     const read = await queries.all(
-      'SELECT m.id, coalesce(m.words, m.value) AS text FROM memory_entry m WHERE m.id IN (SELECT value FROM json_each(?))',
+      `SELECT m.id, ${textBytes('coalesce(m.words, m.value)')} AS text FROM memory_entry m WHERE m.id IN (SELECT value FROM json_each(?))`,
       [JSON.stringify(part.map(({ id }) => id))],
     );
     for (const row of read) texts.set(numberOf(row, 'id'), textOf(row, 'text'));
@@ -50,7 +50,8 @@ export async function withPhrase(queries: Queries, phrase: string, scope: Search
   const chunk = 100;
   for (let seen = 0, last = Number.MAX_SAFE_INTEGER; seen < MAX_LOOKED_AT; seen += chunk) {
     const rows = await queries.all(
-      `SELECT m.id, m.key, m.tags, ${BYTES} AS bytes, CASE WHEN ${BYTES} <= ${SMALL_BYTES} THEN coalesce(m.words, m.value) END AS text
+      `SELECT m.id, ${textBytes('m.key')} AS key, ${textBytes('m.tags')} AS tags, ${BYTES} AS bytes,
+        CASE WHEN ${BYTES} <= ${SMALL_BYTES} THEN ${textBytes('coalesce(m.words, m.value)')} END AS text
       FROM memory_fts CROSS JOIN memory_entry m ON m.id = memory_fts.rowid
       WHERE memory_fts MATCH ? AND memory_fts.rowid < ? AND ${scope.sql} ORDER BY memory_fts.rowid DESC LIMIT ?`,
       [quoted(text), last, ...scope.params, chunk],
