@@ -10,6 +10,7 @@ import { baseCode, codeOf, storageError } from './storage-error.ts';
 const HEADER_BYTES = 100;
 const MAGIC = 'SQLite format 3\0';
 const MIN_PAGE_BYTES = 512;
+const NEWEST_SCHEMA_FORMAT = 4;
 /**
  * Largest file whose pages are all checked at every open. The check reads the whole file, about 10 ms a megabyte, and
  * opening must stay cheap; damage in a larger file shows itself as `DatabaseDamagedError` at the query that meets it,
@@ -85,6 +86,7 @@ function checkHeader(path: string, key: string | undefined): void {
     return;
   }
   if (key !== undefined) throw notEncrypted(path);
+  if (header.readUInt32BE(44) > NEWEST_SCHEMA_FORMAT) throw damaged(path, 'its header names a schema format that there is not');
   const sizeIsValid = header.readUInt32BE(24) === header.readUInt32BE(92);
   const expected = pageSize * header.readUInt32BE(28);
   // With a log the file may still be shorter than its header says. The log is looked at after the header was read and

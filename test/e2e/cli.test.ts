@@ -45,7 +45,7 @@ describe.concurrent('help and version', { timeout: 60_000 }, () => {
       });
     expect(await askJson(['--version'], { cwd: empty.dir })).toMatchObject({ code: 0, body: { version } });
     const old = await skillflow(['memory', 'get', 'key', '--version', '2'], { cwd: empty.dir });
-    expect(old, 'with a value it is the flag of the command').toMatchObject({ code: 1, stdout: '' });
+    expect(old, 'with a value it is the flag of the command').toMatchObject({ code: 2, stdout: '' });
   });
 
   test('the overview names every command, and each of them has help', async () => {
