@@ -48,7 +48,7 @@ async function recordCall(
 }
 
 /** Calls after which a process that stays looks for contents without vectors. */
-const WAKES = /^(?:memory|snapshot)_/;
+const WAKES = /^(?:memory_(?!embed|vectors)|snapshot_)/;
 
 /** The composition root: opens nothing until a call needs it. */
 export function createApp(options: CreateAppOptions): Skillflow {
