@@ -1,6 +1,6 @@
 import { contentHash } from '../store/content-hash.ts';
 import type { Row, SqlValue } from '../store/database.ts';
-import { numberOf, numberOrNull, textOf, textOrNull } from '../store/row.ts';
+import { numberOf, numberOrNull, textBytes, textOf, textOrNull } from '../store/row.ts';
 import { InternalError } from '../errors.ts';
 import { checkImportance, checkName, checkTags, checkTtl, checkValidity, checkVersion, checkWord } from './limits.ts';
 import type { StoreInput } from './memory.ts';
@@ -56,6 +56,38 @@ export const COMPARED_COLUMNS = CONTENT_COLUMNS.filter((column) => column !== 'v
 export function contentParams(content: Content): SqlValue[] {
   const { value, format, words, hash, tags, kind, importance, agent, session, run, validFrom, validTo } = content;
   return [value, format, words, hash, tags, kind, importance, agent, session, run, validFrom, validTo];
+}
+
+const TEXTS: ReadonlySet<string> = new Set([
+  'namespace',
+  'key',
+  'value',
+  'format',
+  'words',
+  'tags',
+  'kind',
+  'agent',
+  'session',
+  'run',
+  'reason',
+]);
+
+/**
+ * Columns of the memory's tables as SQL, for rows that {@link readRow} reads: a text that damage has made unreadable is
+ * an error then, not the end of the process.
+ * @param table put before each, with its dot
+ */
+export function readColumns(columns: readonly string[], table = ''): string {
+  return columns
+    .map((column) => (TEXTS.has(column) ? `${textBytes(`${table}${column}`)} AS ${column}` : `${table}${column}`))
+    .join(', ');
+}
+
+/** A row of {@link readColumns} with its texts. Throws `DatabaseDamagedError` for one that is not UTF-8. */
+export function readRow(row: Row): Row {
+  const read: Record<string, SqlValue> = {};
+  for (const [column, value] of Object.entries(row)) read[column] = TEXTS.has(column) ? textOrNull(row, column) : value;
+  return read;
 }
 
 /** The hash in a row. Throws `InternalError` when the row has none. */

@@ -1,5 +1,6 @@
 import type { Queries } from '../store/database.ts';
 import { numberOf, textOf } from '../store/row.ts';
+import { readColumns } from './content.ts';
 import { allRows } from './many-rows.ts';
 import type { StoreResult } from './memory.ts';
 
@@ -14,7 +15,7 @@ export interface Stored extends Omit<StoreResult, 'duplicates'> {
 const MAX_DUPLICATES = 10;
 
 const ALL = (rows: string): string =>
-  `WITH w (hash, namespace, id, now, place) AS (VALUES ${rows}) SELECT w.place, e.key FROM w CROSS JOIN memory_entry e
+  `WITH w (hash, namespace, id, now, place) AS (VALUES ${rows}) SELECT w.place, ${readColumns(['key'], 'e.')} FROM w CROSS JOIN memory_entry e
     ON e.id IN (
       SELECT id FROM memory_entry WHERE hash = w.hash AND namespace = w.namespace AND id <> w.id AND deleted_at IS NULL
         AND (expires_at IS NULL OR expires_at > w.now) LIMIT ${MAX_DUPLICATES}

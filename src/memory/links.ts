@@ -1,6 +1,7 @@
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import type { Queries } from '../store/database.ts';
 import { numberOf, textOf, textOrNull } from '../store/row.ts';
+import { readColumns } from './content.ts';
 import type { MemoryContext } from './memory-context.ts';
 import { checkBytes, checkEntryName, checkWord, MAX_REASON_BYTES, storable } from './limits.ts';
 import type { EntryLink, EntryName } from './memory.ts';
@@ -107,7 +108,7 @@ export async function unlink({ write }: MemoryContext, from: EntryName, to: Entr
 }
 
 /** Both directions; the other end must be there. */
-const LINKS = `SELECT l.direction, l.kind, l.reason, l.created_at, e.namespace, e.key, e.id FROM (
+const LINKS = `SELECT l.direction, ${readColumns(['kind', 'reason'], 'l.')}, l.created_at, ${readColumns(['namespace', 'key'], 'e.')}, e.id FROM (
     SELECT 'from' AS direction, to_id AS other, kind, reason, created_at FROM memory_link WHERE from_id = ?
     UNION ALL SELECT 'to', from_id, kind, reason, created_at FROM memory_link WHERE to_id = ?
   ) l JOIN memory_entry e ON e.id = l.other

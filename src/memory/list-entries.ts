@@ -1,5 +1,6 @@
 import type { SqlValue } from '../store/database.ts';
 import { numberOf, textOf } from '../store/row.ts';
+import { readColumns } from './content.ts';
 import type { MemoryContext } from './memory-context.ts';
 import { LISTED_COLUMNS, toListedEntry, VISIBLE } from './entry.ts';
 import { checkName, checkRange, checkText, checkWord } from './limits.ts';
@@ -53,8 +54,8 @@ export async function listEntries({ open, runtime }: MemoryContext, input: ListI
 export async function listNamespaces({ open, runtime }: MemoryContext): Promise<readonly NamespaceSummary[]> {
   const db = await open();
   const rows = await db.all(
-    `SELECT namespace, count(*) AS entries, sum(octet_length(value)) AS bytes, max(updated_at) AS updated_at
-    FROM memory_entry WHERE ${VISIBLE} GROUP BY namespace ORDER BY namespace`,
+    `SELECT ${readColumns(['namespace'])}, count(*) AS entries, sum(octet_length(value)) AS bytes, max(updated_at) AS updated_at
+    FROM memory_entry WHERE ${VISIBLE} GROUP BY memory_entry.namespace ORDER BY memory_entry.namespace`,
     [runtime.now()],
   );
   return rows.map((row) => ({

@@ -2,7 +2,7 @@ import { NotFoundError } from '../errors.ts';
 import type { Queries, Row } from '../store/database.ts';
 import { numberOf, numberOrNull, textOf } from '../store/row.ts';
 import { withDuplicates } from './duplicates.ts';
-import { contentOf, contentParams, CONTENT_COLUMNS, hashOf, saysTheSame } from './content.ts';
+import { contentOf, contentParams, CONTENT_COLUMNS, hashOf, readColumns, readRow, saysTheSame } from './content.ts';
 import type { MemoryContext } from './memory-context.ts';
 import { ENTRY_COLUMNS, LISTED_COLUMNS, toEntry, toListedEntry, VISIBLE, type MemoryEntry } from './entry.ts';
 import { checkEntryName, checkVersion } from './limits.ts';
@@ -117,11 +117,11 @@ export async function diff({ open, runtime }: MemoryContext, entry: EntryName, f
   checkVersion('from', from);
   checkVersion('to', to);
   const db = await open();
-  const columns = `${CONTENT_COLUMNS.join(', ')}, expires_at`;
+  const columns = `${readColumns(CONTENT_COLUMNS)}, expires_at`;
   const read = async (version: number): Promise<Row> => {
     const row = await versionRow(db, columns, name, version, runtime.now());
     if (row === undefined) throw missingVersion(name, version);
-    return row;
+    return readRow(row);
   };
   const [before, after] = [await read(from), await read(to)];
   const sameValue = Buffer.compare(hashOf(before), hashOf(after)) === 0;
@@ -145,13 +145,13 @@ export async function revert({ write }: MemoryContext, entry: EntryName, version
   const name = checkEntryName(entry);
   checkVersion('version', version);
   return write(1, async (queries, now) => {
-    const earlier = await versionRow(queries, CONTENT_COLUMNS.join(', '), name, version, now);
+    const earlier = await versionRow(queries, readColumns(CONTENT_COLUMNS), name, version, now);
     if (earlier === undefined) throw missingVersion(name, version);
     const content = contentOf(earlier);
-    const columns = `id, version, updated_at, expires_at, ${CONTENT_COLUMNS.filter((column) => column !== 'value').join(', ')}`;
+    const columns = `id, version, updated_at, expires_at, ${readColumns(CONTENT_COLUMNS.filter((column) => column !== 'value'))}`;
     const current = await visibleRow(queries, columns, name, now);
     if (current === undefined) throw missingEntry(name);
-    const isSame = saysTheSame(current, content);
+    const isSame = saysTheSame(readRow(current), content);
     const id = numberOf(current, 'id');
     if (!isSame) await queries.run(REVERT, [now, ...contentParams(content), id]);
     const stored = {

@@ -1,17 +1,17 @@
 import { ConflictError, InternalError } from '../errors.ts';
 import type { Queries, Row, SqlValue } from '../store/database.ts';
 import { numberOf, textOf } from '../store/row.ts';
-import { COMPARED_COLUMNS, CONTENT_COLUMNS, contentParams, saysTheSame, type Prepared } from './content.ts';
+import { COMPARED_COLUMNS, CONTENT_COLUMNS, contentParams, readColumns, readRow, saysTheSame, type Prepared } from './content.ts';
 import type { Stored } from './duplicates.ts';
 import { allRows, placeholders } from './many-rows.ts';
 
 const FOUND = ['id', 'namespace', 'key', 'version', 'updated_at', 'expires_at', 'deleted_at', ...COMPARED_COLUMNS];
 /** The row of a name; without one, the id of an entry that is there (at `?`, now) and has the value, as `other`. */
-const LOOK_UP = `SELECT ${FOUND.join(', ')}, NULL AS other FROM memory_entry WHERE namespace = ? AND key = ?
+const LOOK_UP = `SELECT ${readColumns(FOUND)}, NULL AS other FROM memory_entry WHERE namespace = ? AND key = ?
   UNION ALL SELECT * FROM (SELECT ${FOUND.map(() => 'NULL').join(', ')}, id FROM memory_entry WHERE hash = ? AND namespace = ?
     AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > ?) LIMIT 1)`;
 const LOOK_UP_MANY = (rows: string): string =>
-  `WITH w (namespace, key) AS (VALUES ${rows}) SELECT ${FOUND.map((column) => `e.${column}`).join(', ')}
+  `WITH w (namespace, key) AS (VALUES ${rows}) SELECT ${readColumns(FOUND, 'e.')}
     FROM w CROSS JOIN memory_entry e ON e.namespace = w.namespace AND e.key = w.key`;
 
 const INSERT = (rows: string): string =>
@@ -56,10 +56,10 @@ async function lookUp(queries: Queries, now: number, inputs: readonly Prepared[]
     const { namespace, key, content } = only;
     const row = await queries.get(LOOK_UP, [namespace, key, content.hash, namespace, now]);
     if (row === undefined) return NOTHING;
-    return { rows: row['other'] === null ? new Map([[nameOf(namespace, key), row]]) : NOTHING.rows, isUnique: false };
+    return { rows: row['other'] === null ? new Map([[nameOf(namespace, key), readRow(row)]]) : NOTHING.rows, isUnique: false };
   }
   const names = inputs.map(({ namespace, key }) => [namespace, key]);
-  const rows = await allRows(queries, LOOK_UP_MANY, names);
+  const rows = (await allRows(queries, LOOK_UP_MANY, names)).map(readRow);
   return { rows: new Map(rows.map((row) => [nameOf(textOf(row, 'namespace'), textOf(row, 'key')), row])), isUnique: false };
 }
 

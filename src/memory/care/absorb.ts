@@ -5,12 +5,13 @@ import {
   CONTENT_COLUMNS,
   identityOf,
   signatureOf,
-  SMALL_COLUMNS,
+  SMALL,
   type Content,
   type Incoming,
   type IncomingLink,
   type Source,
 } from './incoming.ts';
+import { readColumns, readRow } from '../content.ts';
 import { withRows } from './insert-rows.ts';
 
 export interface AbsorbOptions {
@@ -77,15 +78,16 @@ function toPresent(row: Row): Present {
 }
 
 async function present(queries: Queries, batch: readonly Incoming[], replace: boolean): Promise<Map<string, Present>> {
-  const columns = (replace ? SMALL_COLUMNS : 'hash, updated_at, expires_at').replaceAll(/\w+/g, 'e.$&');
+  const columns = readColumns(['namespace', 'key', ...(replace ? SMALL : ['hash', 'updated_at', 'expires_at'])], 'e.');
   const rows = await withRows(
     queries,
     batch.map(({ namespace, key }) => [namespace, key]),
     (names) => `WITH w (namespace, key) AS (VALUES ${names})
-      SELECT e.id, e.namespace, e.key, e.version, e.created_at, e.deleted_at, ${columns}
+      SELECT e.id, e.version, e.created_at, e.deleted_at, ${columns}
       FROM w CROSS JOIN memory_entry e ON e.namespace = w.namespace AND e.key = w.key`,
   );
-  return new Map(rows.map((row) => [nameOf(textOf(row, 'namespace'), textOf(row, 'key')), toPresent(row)]));
+  const read = rows.map(readRow);
+  return new Map(read.map((row) => [nameOf(textOf(row, 'namespace'), textOf(row, 'key')), toPresent(row)]));
 }
 
 async function insertVersions(queries: Queries, id: number, versions: readonly Content[]): Promise<number> {
@@ -125,11 +127,11 @@ async function versionsOf(queries: Queries, ids: readonly number[]): Promise<Rea
   const rows = await withRows(
     queries,
     ids.map((id) => [id]),
-    (some) => `SELECT entry_id, version, ${SMALL_COLUMNS} FROM memory_version WHERE entry_id IN (VALUES ${some})
+    (some) => `SELECT entry_id, version, ${readColumns(SMALL)} FROM memory_version WHERE entry_id IN (VALUES ${some})
       ORDER BY entry_id, version`,
   );
   const versions = new Map<number, Row[]>(ids.map((id) => [id, []]));
-  for (const row of rows) versions.get(numberOf(row, 'entry_id'))?.push(row);
+  for (const row of rows) versions.get(numberOf(row, 'entry_id'))?.push(readRow(row));
   return versions;
 }
 

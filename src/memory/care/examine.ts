@@ -4,6 +4,7 @@ import { contentHash } from '../../store/content-hash.ts';
 import { NOT_CHECKED, type Database, type Queries, type Row, type SqlValue } from '../../store/database.ts';
 import { numberOf, textOf } from '../../store/row.ts';
 import { runApart } from '../../store/run-apart.ts';
+import { readColumns } from '../content.ts';
 import type { Finding } from './care.ts';
 
 /** A finding, and how it can be repaired. */
@@ -148,7 +149,7 @@ export const checkVectors = check('vectors', async (db) => {
 interface Faults {
   /** Values whose hash is not theirs. */
   readonly hashes: { readonly table: 'memory_entry' | 'memory_version'; readonly id: number; readonly version: number }[];
-  /** Names of what holds no JSON where it should. */
+  /** Names of what holds no JSON where it should, or bytes that are no text. */
   readonly unreadable: string[];
 }
 
@@ -161,14 +162,28 @@ function isJson(text: string): boolean {
   }
 }
 
+/** The text in a column, or `null` when damage has made it unreadable. */
+function readableText(row: Row, column: string): string | null {
+  try {
+    return textOf(row, column);
+  } catch (error) {
+    if (error instanceof DatabaseDamagedError) return null;
+    throw error;
+  }
+}
+
 function examineRow(row: Row, table: 'memory_entry' | 'memory_version', name: string, faults: Faults): void {
-  const value = textOf(row, 'value');
   const version = numberOf(row, 'version');
+  const [value, format, tags] = ['value', 'format', 'tags'].map((column) => readableText(row, column));
+  if (typeof value !== 'string' || typeof format !== 'string' || typeof tags !== 'string') {
+    faults.unreadable.push(`${name} version ${version}`);
+    return;
+  }
   const hash = row['hash'];
   if (!(hash instanceof Uint8Array) || Buffer.compare(hash, contentHash(value)) !== 0) {
     faults.hashes.push({ table, id: numberOf(row, 'id'), version });
   }
-  const unreadable = (textOf(row, 'format') === 'json' && !isJson(value)) || !isJson(textOf(row, 'tags'));
+  const unreadable = (format === 'json' && !isJson(value)) || !isJson(tags);
   if (unreadable) faults.unreadable.push(`${name} version ${version}`);
 }
 
@@ -177,10 +192,11 @@ const PAGE = 64;
 /** Reads every value once, a page at a time. */
 async function examineValues(queries: Queries): Promise<Faults> {
   const faults: Faults = { hashes: [], unreadable: [] };
-  const name = (row: Row): string => `${textOf(row, 'namespace')}/${textOf(row, 'key')}`;
+  const name = (row: Row): string => `${readableText(row, 'namespace') ?? '?'}/${readableText(row, 'key') ?? '?'}`;
   for (let after = 0, size = PAGE; size === PAGE;) {
     const page = await queries.all(
-      `SELECT id, namespace, key, version, value, format, hash, tags FROM memory_entry WHERE id > ? ORDER BY id LIMIT ${PAGE}`,
+      `SELECT id, ${readColumns(['namespace', 'key'])}, version, ${readColumns(['value', 'format', 'tags'])}, hash
+        FROM memory_entry WHERE id > ? ORDER BY id LIMIT ${PAGE}`,
       [after],
     );
     for (const row of page) examineRow(row, 'memory_entry', name(row), faults);
@@ -190,7 +206,7 @@ async function examineValues(queries: Queries): Promise<Faults> {
   }
   for (let after: readonly SqlValue[] = [0, 0], size = PAGE; size === PAGE;) {
     const page: readonly Row[] = await queries.all(
-      `SELECT entry_id AS id, namespace, key, v.version, v.value, v.format, v.hash, v.tags
+      `SELECT entry_id AS id, ${readColumns(['namespace', 'key'])}, v.version, ${readColumns(['value', 'format', 'tags'], 'v.')}, v.hash
         FROM memory_version v JOIN memory_entry e ON e.id = entry_id
         WHERE (entry_id, v.version) > (?, ?) ORDER BY entry_id, v.version LIMIT ${PAGE}`,
       after,

@@ -13,7 +13,8 @@ import type { CareDeps } from './care-deps.ts';
 import { targetPath } from './care-path.ts';
 import { place } from './copy.ts';
 import { contentLine, FIRST_BYTES, FORMAT } from './export-line.ts';
-import { CONTENT_COLUMNS } from './incoming.ts';
+import { READ_CONTENT } from './incoming.ts';
+import { readColumns } from '../content.ts';
 import { withTemporary } from './temporary.ts';
 
 type Read = (sql: string, params: readonly SqlValue[]) => Promise<readonly Row[]>;
@@ -40,7 +41,7 @@ interface Extent {
 
 async function* entryLines(read: Read, { namespace, now, lastId }: Extent, tally: Tally): AsyncGenerator<string> {
   const scope = namespace === undefined ? '' : 'AND namespace = ?';
-  const sql = `SELECT id, namespace, key, version, created_at, deleted_at, ${CONTENT_COLUMNS} FROM memory_entry
+  const sql = `SELECT id, ${readColumns(['namespace', 'key'])}, version, created_at, deleted_at, ${READ_CONTENT} FROM memory_entry
     WHERE id > ? AND id <= ? AND (expires_at IS NULL OR expires_at > ?) ${scope} ORDER BY id LIMIT ${PAGE}`;
   for (let after = 0; ;) {
     const page = await read(sql, [after, lastId, now, ...(namespace === undefined ? [] : [namespace])]);
@@ -50,7 +51,7 @@ async function* entryLines(read: Read, { namespace, now, lastId }: Extent, tally
       tally.entries += 1;
       const more = { createdAt: numberOf(row, 'created_at'), deletedAt: numberOrNull(row, 'deleted_at') };
       yield contentLine('entry', row, names, more);
-      const versions = `SELECT version, ${CONTENT_COLUMNS} FROM memory_version WHERE entry_id = ? AND version < ? ORDER BY version`;
+      const versions = `SELECT version, ${READ_CONTENT} FROM memory_version WHERE entry_id = ? AND version < ? ORDER BY version`;
       for (const version of await read(versions, [after, numberOf(row, 'version')])) {
         tally.versions += 1;
         yield contentLine('version', version, names, {});

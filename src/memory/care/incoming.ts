@@ -1,6 +1,7 @@
 import type { Connection } from '../../store/connection.ts';
 import type { Row, SqlValue } from '../../store/database.ts';
 import { numberOf, numberOrNull, textOf, textOrNull } from '../../store/row.ts';
+import { readColumns, readRow } from '../content.ts';
 
 /** The columns that an entry and its earlier versions share. */
 const CONTENT = [
@@ -21,15 +22,14 @@ const CONTENT = [
 ] as const;
 export const CONTENT_COLUMNS = CONTENT.join(', ');
 /** Of {@link CONTENT_COLUMNS} those that are small; the hash stands for the value and its words. */
-const SMALL = CONTENT.filter((column) => column !== 'value' && column !== 'words');
-export const SMALL_COLUMNS = SMALL.join(', ');
+export const SMALL = CONTENT.filter((column) => column !== 'value' && column !== 'words');
 
 /** What an entry says, or said in an earlier version. */
 export interface Content {
   readonly version: number;
   /** Of {@link CONTENT_COLUMNS}, in their order. */
   readonly values: readonly SqlValue[];
-  /** Of {@link SMALL_COLUMNS}: equal for equal contents. */
+  /** Of {@link SMALL}: equal for equal contents. */
   signature(): string;
   /** Names a version wherever it is kept: the hash of its value and when it was written. */
   readonly identity: string;
@@ -94,10 +94,13 @@ export function toContent(row: Row): Content {
 const PAGE = 32;
 const LINKS_PAGE = 500;
 
-const ENTRIES = `SELECT id, namespace, key, version, created_at, deleted_at, ${CONTENT_COLUMNS},
+/** {@link CONTENT_COLUMNS} for rows that `readRow` reads. */
+export const READ_CONTENT = readColumns(CONTENT);
+
+const ENTRIES = `SELECT id, ${readColumns(['namespace', 'key'])}, version, created_at, deleted_at, ${READ_CONTENT},
     EXISTS (SELECT 1 FROM memory_version WHERE entry_id = memory_entry.id) AS has_history
   FROM memory_entry WHERE id > ? ORDER BY id LIMIT ${PAGE}`;
-const HISTORY = `SELECT version, ${CONTENT_COLUMNS} FROM memory_version WHERE entry_id = ? ORDER BY version`;
+const HISTORY = `SELECT version, ${READ_CONTENT} FROM memory_version WHERE entry_id = ? ORDER BY version`;
 const LINKS = `SELECT from_id, to_id, l.kind, reason, l.created_at, f.namespace AS from_namespace, f.key AS from_key,
     t.namespace AS to_namespace, t.key AS to_key
   FROM memory_link l JOIN memory_entry f ON f.id = from_id JOIN memory_entry t ON t.id = to_id
@@ -105,7 +108,7 @@ const LINKS = `SELECT from_id, to_id, l.kind, reason, l.created_at, f.namespace 
 
 function* entriesOf(connection: Connection): Generator<Incoming> {
   for (let after = 0; ;) {
-    const page = connection.all(ENTRIES, [after]);
+    const page = connection.all(ENTRIES, [after]).map(readRow);
     for (const row of page) {
       after = numberOf(row, 'id');
       yield {
@@ -114,7 +117,7 @@ function* entriesOf(connection: Connection): Generator<Incoming> {
         createdAt: numberOf(row, 'created_at'),
         deletedAt: numberOrNull(row, 'deleted_at'),
         current: toContent(row),
-        history: row['has_history'] === 0 ? [] : connection.all(HISTORY, [after]).map(toContent),
+        history: row['has_history'] === 0 ? [] : connection.all(HISTORY, [after]).map(readRow).map(toContent),
       };
     }
     if (page.length < PAGE) return;
