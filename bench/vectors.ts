@@ -42,6 +42,10 @@ interface Plan {
 interface Figures {
   readonly firstAnswer: number;
   readonly settled: number;
+  /** Of the processor, until all was in use. */
+  readonly settledCpu: number;
+  /** Of the processor, for each search. */
+  readonly searchCpu: number;
   readonly tier: string;
   readonly note: string | null;
   readonly p50: number;
@@ -125,15 +129,17 @@ function readQueries(folder: string): Float32Array {
   return new Float32Array(new Uint8Array(readFileSync(join(folder, 'queries'))).buffer);
 }
 
-/** The snapshot on a host of its own: what is left is the question's way to the thread and back, and the search. */
+/** The snapshots on a host of its own: what is left is the question's way to the thread and back, and the search. */
 async function indexAlone({ folder, worker, tier, dimensions }: Plan, queries: Float32Array): Promise<number> {
   const keepAlive = createKeepAlive();
   const host = createThreadHost(pathToFileURL(worker), keepAlive);
   const times = await keepAlive.during(async () => {
     await host.start(dimensions);
-    const snapshot = await readSnapshot(join(folder, `vectors-${tier}`), { uid: 'bench', dimensions }, tier);
-    if (snapshot === undefined) throw new Error(`there is no snapshot of ${tier}`);
-    await host.load({ tier, ids: snapshot.ids, data: snapshot.data });
+    for (const kind of tier === 'int8' ? (['int8'] as const) : (['int8', 'links'] as const)) {
+      const snapshot = await readSnapshot(join(folder, `vectors-${tier}`), { uid: 'bench', dimensions }, kind);
+      if (snapshot === undefined) throw new Error(`there is no snapshot of ${kind}`);
+      await host.load({ tier: kind, ids: snapshot.ids, data: snapshot.data });
+    }
     const all: number[] = [];
     for (let at = 0; at < queries.length; at += dimensions) {
       const vector = queries.slice(at, at + dimensions);
@@ -145,6 +151,11 @@ async function indexAlone({ folder, worker, tier, dimensions }: Plan, queries: F
   });
   await host[Symbol.asyncDispose]();
   return median(times);
+}
+
+function cpuSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
 }
 
 async function phase({ folder, worker, tier, dimensions }: Plan): Promise<Figures> {
@@ -163,6 +174,7 @@ async function phase({ folder, worker, tier, dimensions }: Plan): Promise<Figure
     });
   const { signal } = new AbortController();
   const started = performance.now();
+  const cpuStarted = process.cpuUsage();
   let search = create();
   const nearest = (query: number): Promise<readonly { readonly entryId: number }[]> =>
     search.nearest(String(query), WANTED, EVERYTHING, signal).then(({ hits }) => hits);
@@ -170,8 +182,10 @@ async function phase({ folder, worker, tier, dimensions }: Plan): Promise<Figure
   const firstAnswer = performance.now() - started;
   await search.settled();
   const settled = performance.now() - started;
+  const settledCpu = cpuSince(cpuStarted);
   for (let query = 0; query < 50; query += 1) await nearest(query); // warm
   const times: number[] = [];
+  const cpuSearched = process.cpuUsage();
   let found = 0;
   for (let query = 0; query < truth.length; query += 1) {
     const begun = performance.now();
@@ -179,6 +193,7 @@ async function phase({ folder, worker, tier, dimensions }: Plan): Promise<Figure
     times.push(performance.now() - begun);
     found += hits.filter(({ entryId }) => truth[query]?.includes(entryId)).length;
   }
+  const searchCpu = cpuSince(cpuSearched) / truth.length;
   const { tier: used, note } = await search.status();
   const rssMb = process.memoryUsage.rss() / 1024 ** 2;
   await search[Symbol.asyncDispose]();
@@ -203,6 +218,8 @@ async function phase({ folder, worker, tier, dimensions }: Plan): Promise<Figure
     indexP50: await indexAlone({ folder, worker, tier, dimensions }, queries),
     firstAnswer,
     settled,
+    settledCpu,
+    searchCpu,
     tier: used,
     note,
     p50: median(times),
@@ -289,10 +306,10 @@ async function main(count: number, dimensions: number): Promise<void> {
         `  without a snapshot: first answer ${(built.firstAnswer / 1000).toFixed(2)} s, built and saved ${(built.settled / 1000).toFixed(1)} s`,
       );
       console.log(
-        `  from its snapshot: first answer ${opened.firstAnswer.toFixed(0)} ms, all in use ${opened.settled.toFixed(0)} ms`,
+        `  from its snapshot: first answer ${opened.firstAnswer.toFixed(0)} ms, all in use ${opened.settled.toFixed(0)} ms (processor ${opened.settledCpu.toFixed(0)} ms)`,
       );
       console.log(
-        `  nearest() p50 ${opened.p50.toFixed(2)} ms, p95 ${opened.p95.toFixed(2)} ms, ${(brute / opened.p50).toFixed(0)}x as fast as the exact scan; recall@${WANTED} ${opened.recall.toFixed(4)}`,
+        `  nearest() p50 ${opened.p50.toFixed(2)} ms, p95 ${opened.p95.toFixed(2)} ms (processor ${opened.searchCpu.toFixed(2)} ms), ${(brute / opened.p50).toFixed(0)}x as fast as the exact scan; recall@${WANTED} ${opened.recall.toFixed(4)}`,
       );
       console.log(`  index alone, over the thread: p50 ${opened.indexP50.toFixed(2)} ms`);
       console.log(`  with a tail of 1,000: p50 ${opened.p50WithTail.toFixed(2)} ms`);

@@ -11,7 +11,8 @@ export interface DataFile {
 
 const PART = 1 << 20;
 
-async function fill(file: FileHandle, place: Uint8Array, position: number): Promise<void> {
+/** Fills a place with a file's bytes from a position on. Rejects when it has not so many. */
+export async function fill(file: FileHandle, place: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < place.length;) {
     const { bytesRead } = await file.read(place, done, place.length - done, position + done);
     if (bytesRead === 0) throw new Error('the file is shorter than it was');

@@ -1,5 +1,5 @@
 import type { Database, Row, SqlValue } from '../../store/database.ts';
-import { numberOf, textOf } from '../../store/row.ts';
+import { bytesOnly, numberColumns, numberOf, numberOnly, textColumns, textOf } from '../../store/row.ts';
 import type { Scope } from '../scope.ts';
 import type { VectorRows } from './rows.ts';
 
@@ -30,6 +30,10 @@ export interface Probe {
   readonly hash: string | null;
 }
 
+/** Of `embedding e`. */
+const HASH = bytesOnly('e.hash');
+const VECTOR = bytesOnly('e.vector');
+
 function bytesOf(row: Row, column: string): Uint8Array | null {
   const value: SqlValue | undefined = row[column];
   return value instanceof Uint8Array ? value : null;
@@ -50,8 +54,8 @@ function vectorOf(row: Row, dimensions: number): Float32Array<ArrayBuffer> | und
 /** @param id of the row whose hash is wanted */
 export async function probeSpace(db: Database, spaceId: number, id: number): Promise<Probe | undefined> {
   const row = await db.get(
-    `SELECT uid, dimensions, (SELECT hash FROM embedding WHERE id = ?) AS hash,
-      coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'embedding'), 0) AS newest
+    `SELECT ${textColumns(['uid'])}, ${numberColumns(['dimensions'])}, (SELECT ${HASH} FROM embedding e WHERE id = ?) AS hash,
+      coalesce((SELECT ${numberOnly('seq')} FROM sqlite_sequence WHERE name = 'embedding'), 0) AS newest
     FROM embedding_space WHERE id = ?`,
     [id, spaceId],
   );
@@ -72,12 +76,14 @@ export async function findSpace(db: Database, provider: string, model: string, d
 
 /** The largest id that `embedding` has given away; 0 before the first. */
 export async function newestId(db: Database): Promise<number> {
-  const row = await db.get(`SELECT coalesce(max(seq), 0) AS newest FROM sqlite_sequence WHERE name = 'embedding'`);
+  const row = await db.get(
+    `SELECT ${numberOnly('coalesce(max(seq), 0)')} AS newest FROM sqlite_sequence WHERE name = 'embedding'`,
+  );
   return numberOf(row ?? {}, 'newest');
 }
 
 export async function spaceUids(db: Database): Promise<readonly string[]> {
-  return (await db.all('SELECT uid FROM embedding_space')).map((row) => textOf(row, 'uid'));
+  return (await db.all(`SELECT ${textColumns(['uid'])} FROM embedding_space`)).map((row) => textOf(row, 'uid'));
 }
 
 /** Vectors of a space with ids up to `throughId`, counted up to `most`. */
@@ -107,7 +113,8 @@ export interface Page {
 /** The next `limit` rows of a space after one id and up to another. */
 export async function readPage(db: Database, space: SpaceKey, afterId: number, upToId: number, limit: number): Promise<Page> {
   const found = await db.all(
-    'SELECT id, hash, vector FROM embedding NOT INDEXED WHERE space_id = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?',
+    `SELECT id, ${HASH} AS hash, ${VECTOR} AS vector FROM embedding e NOT INDEXED
+    WHERE space_id = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?`,
     [space.id, afterId, upToId, limit],
   );
   const ids = new Float64Array(found.length);
@@ -132,7 +139,7 @@ export async function readPage(db: Database, space: SpaceKey, afterId: number, u
 /** The last `count` rows of a space up to an id. */
 export async function witnesses(db: Database, spaceId: number, throughId: number, count: number): Promise<readonly Witness[]> {
   const rows = await db.all(
-    'SELECT id, hash FROM embedding NOT INDEXED WHERE space_id = ? AND id <= ? ORDER BY id DESC LIMIT ?',
+    `SELECT id, ${HASH} AS hash FROM embedding e NOT INDEXED WHERE space_id = ? AND id <= ? ORDER BY id DESC LIMIT ?`,
     [spaceId, throughId, count],
   );
   return rows.map((row) => ({ id: numberOf(row, 'id'), hash: hexOf(row, 'hash') ?? '' }));
@@ -143,9 +150,10 @@ export async function presentWitnesses(
   db: Database,
   ids: readonly number[],
 ): Promise<readonly (Witness & { readonly spaceId: number })[]> {
-  const rows = await db.all('SELECT e.id, e.hash, e.space_id FROM json_each(?) AS j CROSS JOIN embedding e ON e.id = j.value', [
-    JSON.stringify(ids),
-  ]);
+  const rows = await db.all(
+    `SELECT e.id, ${HASH} AS hash, ${numberColumns(['space_id'], 'e.')} FROM json_each(?) AS j CROSS JOIN embedding e ON e.id = j.value`,
+    [JSON.stringify(ids)],
+  );
   return rows.map((row) => ({ id: numberOf(row, 'id'), hash: hexOf(row, 'hash') ?? '', spaceId: numberOf(row, 'space_id') }));
 }
 
@@ -156,7 +164,7 @@ export async function readVectors(
   ids: readonly number[],
 ): Promise<readonly { readonly id: number; readonly vector: Float32Array<ArrayBuffer> }[]> {
   const rows = await db.all(
-    'SELECT e.id, e.vector FROM json_each(?) AS j CROSS JOIN embedding e ON e.id = j.value AND e.space_id = ?',
+    `SELECT e.id, ${VECTOR} AS vector FROM json_each(?) AS j CROSS JOIN embedding e ON e.id = j.value AND e.space_id = ?`,
     [JSON.stringify(ids), space.id],
   );
   return rows.flatMap((row) => {
@@ -185,7 +193,7 @@ export async function entriesOf(
   limit: number,
 ): Promise<readonly EntryVector[]> {
   const rows = await db.all(
-    `SELECT m.id AS entry_id, j.key AS position, e.vector AS vector FROM json_each(?) AS j
+    `SELECT m.id AS entry_id, j.key AS position, ${VECTOR} AS vector FROM json_each(?) AS j
       CROSS JOIN embedding e ON e.id = j.value AND e.space_id = ?
       CROSS JOIN memory_entry m ON m.hash = e.hash
     WHERE (${scope.sql}) LIMIT ?`,
@@ -215,7 +223,7 @@ export async function scopePage(
   limit: number,
 ): Promise<{ readonly entries: readonly EntryVector[]; readonly lastEntryId: number | null }> {
   const rows = await db.all(
-    `SELECT m.id AS entry_id, e.vector AS vector FROM memory_entry m
+    `SELECT m.id AS entry_id, ${VECTOR} AS vector FROM memory_entry m
       CROSS JOIN embedding e ON e.space_id = ? AND e.hash = m.hash
     WHERE m.id > ? AND (${scope.sql}) ORDER BY m.id LIMIT ?`,
     [space.id, afterEntryId, ...scope.params, limit],

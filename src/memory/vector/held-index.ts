@@ -75,27 +75,34 @@ export async function holdIndex(
   const snapshots = createSnapshots(deps);
   const inTurn = createTurns(runtime, snapshots);
   const loaded = deps.trustSnapshots ? await snapshots.load(db, 'int8') : undefined;
-  let extent: Extent = loaded?.extent ?? { count: 0, lastId: 0, graphCount: 0, graphThroughId: 0, behind: 0 };
+  let extent: Extent = loaded?.extent ?? { count: 0, lastId: 0, graphCount: 0, graphThroughId: 0, graphGrows: false, behind: 0 };
   let closed = false;
   let adoptAgainAt = -Infinity;
   let saving: Promise<void> | undefined;
 
+  const load = async (db: Database, tier: IndexTier, moreThan: number): Promise<void> => {
+    if (!deps.trustSnapshots || closed) return;
+    extent = (await snapshots.load(db, tier, moreThan))?.extent ?? extent;
+  };
   /** Adds to the graph what it lacks of the scan, read from the database, since only that has the exact numbers. */
   const grow = async (db: Database, lease?: Lease): Promise<void> => {
+    if (!extent.graphGrows) await load(db, 'hnsw', 0);
     for (;;) {
       if (extent.behind === 0 || closed) return;
-      const { rows, throughId } = await readPage(db, space, extent.graphThroughId, extent.lastId, sizes.grown);
+      const after = extent.graphGrows ? extent.graphThroughId : 0; // from the start, where there is no graph or only its links
+      const { rows, throughId } = await readPage(db, space, after, extent.lastId, sizes.grown);
       extent = await host.grow(rows, throughId);
       await lease?.renew();
     }
   };
-  /** Takes a better graph that another process has saved. */
+  /** Takes a better graph that was saved, at first by its links. */
   const adopt = async (db: Database): Promise<void> => {
-    if (!deps.trustSnapshots) return;
-    extent = (await snapshots.load(db, 'hnsw', extent.graphCount))?.extent ?? extent;
+    await load(db, 'links', extent.graphCount);
+    // The graph of which the links were lost, or are of an earlier state.
+    if (isMuch(extent, sizes)) await load(db, 'hnsw', extent.graphCount);
   };
   const save = async (db: Database, tier: IndexTier, isSame: () => Promise<boolean>): Promise<void> => {
-    const count = tier === 'hnsw' ? extent.graphCount : extent.count;
+    const count = tier === 'int8' ? extent.count : extent.graphCount;
     if (db.readOnly || closed || count - snapshots.saved(tier) < Math.max(sizes.unsaved, count / 20)) return;
     saving = inTurn('save', () => snapshots.save(db, tier, isSame));
     await saving;
@@ -103,19 +110,22 @@ export async function holdIndex(
   const improve: HeldIndex['improve'] = async (db, isSame) => {
     await save(db, 'int8', isSame);
     if (graphProblem !== null || closed) return;
-    if (isMuch(extent, sizes) && runtime.ticks() >= adoptAgainAt) {
+    if ((isMuch(extent, sizes) || extent.graphCount === 0) && runtime.ticks() >= adoptAgainAt) {
       adoptAgainAt = runtime.ticks() + PAUSE_MS;
       await adopt(db);
     }
-    if (!isMuch(extent, sizes)) {
-      if (extent.behind >= sizes.lag) await grow(db);
-    } else if (!db.readOnly) {
-      await inTurn('grow', async (lease) => {
-        await adopt(db);
-        await grow(db, lease);
-      });
+    if (extent.behind >= sizes.lag) {
+      if (extent.graphGrows && !isMuch(extent, sizes)) await grow(db);
+      else if (!db.readOnly) {
+        await inTurn('grow', async (lease) => {
+          await adopt(db); // another process may have saved a better one since
+          if (extent.behind >= sizes.lag) await grow(db, lease);
+        });
+      }
     }
-    if (extent.behind < sizes.lag) await save(db, 'hnsw', isSame);
+    if (extent.behind >= sizes.lag || !extent.graphGrows) return;
+    await save(db, 'hnsw', isSame);
+    await save(db, 'links', isSame);
   };
   const index: HeldIndex = {
     get extent() {

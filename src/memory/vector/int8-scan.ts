@@ -18,6 +18,10 @@ export interface Int8Scan {
    * most the best `most`.
    */
   nearest(query: Float32Array, count: number, afterId: number, most: number): readonly Similar[];
+  /** How similar single rows, by their numbers, are to a query; good until the scan is used for anything else. */
+  comparison(query: Float32Array): (row: number) => number;
+  /** The numbers of the rows with some ids, which ascend. Throws when it lacks one. */
+  rowsOf(wanted: Float64Array): Int32Array<ArrayBuffer>;
   /** What {@link restore} takes, without the rows that are added later. */
   data(): Int8Data;
   /** Takes over data that was read, in an empty scan: `fill` writes each part of it into the place that it is given. */
@@ -94,10 +98,12 @@ export function createInt8Scan(dimensions: number): Int8Scan {
     ids = roomyIds(ids, rows);
     units = roomyFloats(units, rows);
   };
+  /** Puts a query in its place, and returns what its numbers are worth. */
+  const take = (query: Float32Array): number =>
+    quantize(query, 0, dimensions, mostInQuery, new Int16Array(kernel.buffer, 0, stride).fill(0), 0);
   /** The similarities of all rows from one on. */
   const compare = (query: Float32Array, start: number): Float32Array => {
-    const shorts = new Int16Array(kernel.buffer, 0, stride).fill(0);
-    const unit = quantize(query, 0, dimensions, mostInQuery, shorts, 0);
+    const unit = take(query);
     const results = new Int32Array(kernel.buffer, products, BLOCK);
     const similarities = new Float32Array(count - start);
     for (let done = start; done < count; done += BLOCK) {
@@ -146,6 +152,22 @@ export function createInt8Scan(dimensions: number): Int8Scan {
         if (similarity >= floor) closest.offer(ids[start + row] ?? 0, similarity);
       }
       return closest.sorted();
+    },
+    comparison: (query) => {
+      const unit = take(query);
+      const result = new Int32Array(kernel.buffer, products, 1);
+      return (row) => {
+        kernel.dot(codes + row * stride, 1, stride, 0, products);
+        return (result[0] ?? 0) * (units[row] ?? 0) * unit;
+      };
+    },
+    rowsOf: (wanted) => {
+      let row = 0;
+      return Int32Array.from(wanted, (id) => {
+        while (row < count && (ids[row] ?? Infinity) < id) row += 1;
+        if (row === count || ids[row] !== id) throw new Error(`the scan lacks row ${id}`);
+        return row;
+      });
     },
     data: () => {
       const split = count * stride;

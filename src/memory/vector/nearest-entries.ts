@@ -7,7 +7,7 @@ import { countEntries, entriesOf, scopePage, type SpaceKey } from './embedding-r
 import { contradiction } from './index-error.ts';
 import { dotAt } from './rows.ts';
 import type { VectorSizes } from './sizes.ts';
-import type { SpaceIndex } from './space-index.ts';
+import type { Candidates, SpaceIndex } from './space-index.ts';
 import type { VectorHit } from './vector-search.ts';
 
 /** What entries are looked for. */
@@ -46,6 +46,47 @@ export async function nearestOfAll(
 }
 
 /**
+ * Entries of the candidates that are in the scope, best first.
+ * @param most of them, those first whose candidates come first
+ */
+async function entriesAmong(
+  db: Database,
+  space: SpaceKey,
+  { similar, blur }: Candidates,
+  { vector, scope }: Wanted,
+  most: number,
+): Promise<readonly VectorHit[]> {
+  const ids = similar.map(({ id }) => id);
+  const hits = (await entriesOf(db, space, ids, scope, most)).map((entry) => {
+    const similarity = dotAt(entry.vector, 0, vector);
+    const claimed = similar[entry.position]?.similarity ?? NaN;
+    if (!(Math.abs(similarity - claimed) <= ROUNDING + 2 * blur)) throw contradiction();
+    return toHit(entry.entryId, similarity);
+  });
+  return blur === 0 ? hits : hits.sort((a, b) => b.similarity - a.similarity);
+}
+
+/** The best entries of the `width` nearest rows: `count`, or fewer, when no more of these rows are in the scope. */
+async function entriesWithin(
+  db: Database,
+  index: SpaceIndex,
+  wanted: Wanted,
+  width: number,
+): Promise<{ readonly hits: readonly VectorHit[]; readonly complete: boolean }> {
+  const { vector, count } = wanted;
+  const found = await index.nearest(db, vector, width, true);
+  if (found.blur === 0) return { hits: await entriesAmong(db, index.space, found, wanted, count), complete: found.complete };
+  const most = count + found.similar.length;
+  const hits = await entriesAmong(db, index.space, found, wanted, most);
+  const last = hits[count - 1];
+  // Were the list cut off or its last entry beyond the floor, better ones could be missing.
+  const isSure = last === undefined || (last.similarity >= found.floor && hits.length < most);
+  if (isSure) return { hits: hits.slice(0, count), complete: found.complete };
+  const exact = await index.nearest(db, vector, width, false);
+  return { hits: await entriesAmong(db, index.space, exact, wanted, count), complete: exact.complete };
+}
+
+/**
  * Looks further and further in the index until enough of what it finds is in the scope; compares all vectors of the scope
  * when that has few entries, or when the index does not get there. Rejects with `IndexError`.
  */
@@ -55,19 +96,10 @@ export async function nearestByIndex(
   wanted: Wanted,
   sizes: VectorSizes,
 ): Promise<readonly VectorHit[]> {
-  const { vector, count, scope } = wanted;
+  const { count, scope } = wanted;
   let isWide: boolean | undefined;
   for (let width = Math.ceil(count * 1.25) + 4; ; width *= 4) {
-    const { similar, complete } = await index.nearest(db, vector, width);
-    const ids = similar.map(({ id }) => id);
-    const entries = await entriesOf(db, index.space, ids, scope, count);
-    const hits = entries.map((entry) => {
-      const similarity = dotAt(entry.vector, 0, vector);
-      if (!(Math.abs(similarity - (similar[entry.position]?.similarity ?? NaN)) <= ROUNDING)) {
-        throw contradiction();
-      }
-      return toHit(entry.entryId, similarity);
-    });
+    const { hits, complete } = await entriesWithin(db, index, wanted, width);
     if (hits.length >= count || complete) return hits;
     if (index.tier === 'exact') {
       width = Math.max(width, Math.ceil(index.size / 4)); // comparing them again costs little

@@ -19,7 +19,7 @@ const ID_BYTES = Float64Array.BYTES_PER_ELEMENT;
 
 const count = z.number().int().min(0);
 const headShape = z.object({
-  tier: z.enum(['hnsw', 'int8']),
+  tier: z.enum(['hnsw', 'int8', 'links']),
   /** Of `embedding_space`. */
   uid: z.string(),
   dimensions: count,

@@ -52,7 +52,7 @@ async function belongs(db: Database, space: Space, head: SnapshotHead): Promise<
 
 export function createSnapshots({ runtime, folder, space, host }: SnapshotsDeps): Snapshots {
   const problems = new Map<string, string>();
-  const saved: Record<IndexTier, number> = { hnsw: 0, int8: 0 };
+  const saved: Record<IndexTier, number> = { hnsw: 0, int8: 0, links: 0 };
   const note = (about: string, problem: string, error: unknown): void => {
     const text = `${problem}: ${error instanceof Error ? error.message : String(error)}`;
     if (problems.get(about) !== text) runtime.log('warn', `vector index: ${text}`);

@@ -20,16 +20,24 @@ export interface SpaceIndex extends AsyncDisposable {
   /** Brings it up to date. `false`: the database is no longer the one it was made of, and a new one must be made. */
   refresh(db: Database): Promise<boolean>;
   /**
-   * The `count` rows nearest to a vector, best first, as far as the index finds them; similarities are exact.
-   * `complete`: there are no others.
+   * The `count` rows nearest to a vector, as far as the index finds them.
+   * @param mayBlur whether a few more with similarities that are not exact will do
    */
-  nearest(
-    db: Database,
-    vector: Float32Array,
-    count: number,
-  ): Promise<{ readonly similar: readonly Similar[]; readonly complete: boolean }>;
+  nearest(db: Database, vector: Float32Array, count: number, mayBlur: boolean): Promise<Candidates>;
   /** Improves the index in the background, one call at a time. */
   improve(db: Database): Promise<void>;
+}
+
+/** Rows near a vector. */
+export interface Candidates {
+  /** Best first. */
+  readonly similar: readonly Similar[];
+  /** How far their similarities are off at most; 0: they are exact, and no more than were wanted. */
+  readonly blur: number;
+  /** Rows that are not among them are less similar than this. */
+  readonly floor: number;
+  /** There are no other rows. */
+  readonly complete: boolean;
 }
 
 export interface SpaceIndexDeps extends Omit<HeldIndexDeps, 'host'> {
@@ -38,6 +46,8 @@ export interface SpaceIndexDeps extends Omit<HeldIndexDeps, 'host'> {
 
 /** Vectors read at once: a few milliseconds during which nothing else runs. */
 const COMPARED_AT_ONCE = 512;
+/** Candidates up to which it pays to leave it to the caller to compare them. */
+const FEW = 64;
 
 /**
  * Candidates with their exact similarities, from the database; rows that are gone are left out.
@@ -155,7 +165,7 @@ export function createSpaceIndex(deps: SpaceIndexDeps): SpaceIndex {
       return held?.problems ?? [];
     },
     refresh,
-    nearest: async (db, vector, count) => {
+    nearest: async (db, vector, count, mayBlur) => {
       // The tail first: rows that move to the index meanwhile are then found twice rather than never.
       const exact = new Map(tail.nearest(vector, count).map(({ id, similarity }) => [id, similarity]));
       const complete = held === undefined && tail.size <= count;
@@ -169,11 +179,14 @@ export function createSpaceIndex(deps: SpaceIndexDeps): SpaceIndex {
       }
       const blur = found?.blur ?? 0;
       const sorted = [...blurred, ...Array.from(exact, ([id, similarity]) => ({ id, similarity }))].sort(bySimilarity);
-      const floor = (sorted[count - 1]?.similarity ?? -Infinity) - blur;
-      const worth = blurred.filter(({ similarity }) => similarity >= floor);
+      const floor = sorted[count - 1]?.similarity ?? -Infinity;
+      const worth = blurred.filter(({ similarity }) => similarity >= floor - blur);
+      if (mayBlur && worth.length > 0 && worth.length <= FEW) {
+        return { similar: sorted.filter(({ similarity }) => similarity >= floor - blur), blur, floor, complete };
+      }
       for (const { id, similarity } of await sharpen(db, space, vector, worth, blur)) exact.set(id, similarity);
       const similar = Array.from(exact, ([id, similarity]) => ({ id, similarity })).sort(bySimilarity);
-      return { similar: similar.slice(0, count), complete };
+      return { similar: similar.slice(0, count), blur: 0, floor, complete };
     },
     improve: (db) => {
       improving ??= improve(db).finally(() => {

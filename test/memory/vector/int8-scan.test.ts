@@ -95,3 +95,21 @@ test('its data make the same scan again, also while rows are added', async () =>
   again.add(toRows(vectors.slice(3_000), 3_001));
   for (const query of vectors.slice(0, 20)) expect(again.nearest(query, 50, 0, 200)).toEqual(scan.nearest(query, 50, 0, 200));
 });
+
+test('single rows, by number, are as similar as when all are compared', () => {
+  const vectors = clustered(200, 33, 2);
+  const scan = createInt8Scan(33);
+  const { ids, vectors: all } = toRows(vectors);
+  const spread = ids.map((id) => 7 * id);
+  scan.add({ ids: spread, vectors: all });
+  const query = vectors[8] ?? new Float32Array(33);
+  const found = scan.nearest(query, 200, 0, 200);
+  const rows = scan.rowsOf(Float64Array.from(found, ({ id }) => id).sort());
+  expect([...rows]).toEqual(vectors.map((_, at) => at));
+  const similarityOf = scan.comparison(query);
+  // Compared all at once they are rounded to 32 bits.
+  for (const { id, similarity } of found) expect(similarityOf(id / 7 - 1)).toBeCloseTo(similarity, 6);
+  expect([...scan.rowsOf(spread.subarray(50, 60))]).toEqual([50, 51, 52, 53, 54, 55, 56, 57, 58, 59]);
+  expect(() => scan.rowsOf(Float64Array.of(7, 8))).toThrow('the scan lacks row 8');
+  expect(() => scan.rowsOf(Float64Array.of(1_407))).toThrow('the scan lacks row 1407');
+});

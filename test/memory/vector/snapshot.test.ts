@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -72,22 +72,32 @@ async function works(search: SettlingVectorSearch): Promise<string | null> {
 
 const files = (ending: string): readonly string[] => readdirSync(folder).filter((name) => name.endsWith(ending));
 
+function remove(kind: string): void {
+  for (const name of readdirSync(folder)) if (name.includes(`.${kind}.`)) unlinkSync(join(folder, name));
+}
+
 describe.each([
-  { tier: 'int8', options: { loadHnsw: noHnsw } },
-  { tier: 'hnsw', options: {} },
-] as const)('the snapshot of $tier', ({ tier, options }) => {
+  { kind: 'int8', tier: 'int8', options: { loadHnsw: noHnsw } },
+  { kind: 'links', tier: 'hnsw', options: {} },
+  { kind: 'hnsw', tier: 'hnsw', options: {} }, // read where there are no links
+] as const)('the snapshot of $kind', ({ kind, tier, options }) => {
   const skip = tier === 'hnsw' && !hasHnsw;
-  const index = (): string => join(folder, files(`${tier}.index`)[0] ?? 'none');
+  const index = (): string => join(folder, files(`${kind}.index`)[0] ?? 'none');
   const data = (): string =>
-    join(folder, readdirSync(folder).find((name) => name.includes(`.${tier}.`) && name.endsWith('.data')) ?? 'none');
+    join(folder, readdirSync(folder).find((name) => name.includes(`.${kind}.`) && name.endsWith('.data')) ?? 'none');
+  const removeLinks = (): void => {
+    if (kind === 'hnsw') remove('links');
+  };
 
   beforeEach(async () => {
     if (tier === 'hnsw' && !hasHnsw) return;
     await works(start(options));
     await closeAll();
+    removeLinks();
   });
 
   test.skipIf(skip)('is used by the next process, without reading what it holds from the database', async () => {
+    if (kind === 'links') remove('hnsw'); // it is not needed before something is added
     const [manifest, content] = [readFileSync(index()), readFileSync(data())];
     let read = 0;
     const counting: Database = {
@@ -105,7 +115,7 @@ describe.each([
     });
     searches.push(search);
     await works(search);
-    expect(read).toBe(0);
+    expect(read).toBe(kind === 'hnsw' ? 32 : 0); // the witnesses of its links, which are saved again
     expect(await search.status()).toMatchObject({ tier, indexed: COUNT });
     expect([readFileSync(index()), readFileSync(data())]).toEqual([manifest, content]);
   });
@@ -128,6 +138,7 @@ describe.each([
       ];
       for (const bytes of damaged) {
         writeFileSync(file, bytes);
+        removeLinks();
         const search = start(options);
         await works(search);
         expect(await search.status()).toMatchObject({ tier, indexed: COUNT });
@@ -182,6 +193,49 @@ describe.each([
       const truth = (await nearest(start({ ...options, sizes: { exact: 1_000 } }), vectors[at] ?? zero, 1))[0];
       expect(hit?.similarity).toBeCloseTo(truth?.similarity ?? NaN, 5);
     }
+  });
+});
+
+describe.skipIf(!hasHnsw)('a graph that was opened by its links', () => {
+  const more = clustered(60, DIMENSIONS, 5, 60);
+
+  async function grows(): Promise<void> {
+    const search = start();
+    await works(search);
+    const added = await add(
+      db,
+      spaceId,
+      more.map((vector) => ({ vector })),
+    );
+    await works(search);
+    for (const [at, vector] of more.entries()) expect(entryIds(await nearest(search, vector, 1))).toEqual([added[at]]);
+    expect(await search.status()).toEqual({ tier: 'hnsw', vectors: COUNT + 60, indexed: COUNT + 60, note: null });
+    await closeAll();
+    const [head] = files('links.index').map((name) => readFileSync(join(folder, name), 'latin1'));
+    expect(head).toContain(`"count":${COUNT + 60}`);
+  }
+
+  beforeEach(async () => {
+    await works(start());
+    await closeAll();
+  });
+
+  test('is added to once it was read as a whole', grows);
+
+  test('is made again when it cannot be read as a whole', async () => {
+    remove('hnsw');
+    await grows();
+    expect(files('.hnsw.index')).toHaveLength(1);
+  });
+
+  test('lacks rows of a scan that was made again without them: it is read as a whole', async () => {
+    remove('int8');
+    await db.run('DELETE FROM memory_entry WHERE id = ?', [ids[30] ?? 0]);
+    await db.run('DELETE FROM embedding WHERE id = 31');
+    const search = start();
+    await works(search);
+    expect(await search.status()).toMatchObject({ tier: 'hnsw', vectors: COUNT - 1, note: null });
+    expect(entryIds(await nearest(search, vectors[30] ?? zero, 1))).not.toContain(ids[30]);
   });
 });
 

@@ -60,15 +60,44 @@ function start(options: Partial<Options> = {}, on = db): SettlingVectorSearch {
   return search;
 }
 
+interface Tier {
+  readonly tier: 'exact' | 'int8' | 'hnsw';
+  readonly count: number;
+  readonly where: string;
+  readonly options: () => Partial<Options>;
+  readonly isOpened?: boolean;
+}
+
 const tiers = [
   { tier: 'exact', count: 40, where: 'this thread', options: () => ({ loadHnsw: noHnsw }) },
   { tier: 'int8', count: 600, where: 'this thread', options: () => ({ loadHnsw: noHnsw }) },
   { tier: 'hnsw', count: 600, where: 'this thread', options: () => ({}) },
+  { tier: 'hnsw', count: 600, where: 'this thread, opened by its links', options: () => ({}), isOpened: true },
   { tier: 'hnsw', count: 600, where: 'a worker', options: () => ({ workerUrl: workerWithHnsw.url }) },
-] as const;
+  {
+    tier: 'hnsw',
+    count: 600,
+    where: 'a worker, opened by its links',
+    options: () => ({ workerUrl: workerWithHnsw.url }),
+    isOpened: true,
+  },
+] satisfies readonly Tier[];
 
-describe.each(tiers)('$tier in $where', ({ tier, count, options }) => {
+describe.each<Tier>(tiers)('$tier in $where', ({ tier, count, options, isOpened = false }) => {
   const skip = tier === 'hnsw' && !hasHnsw;
+  /** A search with nothing left to build; one that built it itself, or one that comes after that. */
+  async function ready(): Promise<SettlingVectorSearch> {
+    const builder = start(options());
+    await nearest(builder, new Float32Array(DIMENSIONS).fill(1), 1);
+    await builder.settled();
+    if (!isOpened) return builder;
+    await builder[Symbol.asyncDispose]();
+    expect(readdirSync(join(root, 'vectors')).filter((name) => name.endsWith('.links.index'))).toHaveLength(1);
+    const search = start(options());
+    await nearest(search, new Float32Array(DIMENSIONS).fill(1), 1);
+    await search.settled();
+    return search;
+  }
 
   test.skipIf(skip)('finds what an exact comparison finds', async () => {
     const vectors = clustered(count, DIMENSIONS, 1);
@@ -77,9 +106,7 @@ describe.each(tiers)('$tier in $where', ({ tier, count, options }) => {
       spaceId,
       vectors.map((vector) => ({ vector })),
     );
-    const search = start(options());
-    await nearest(search, vectors[0] ?? new Float32Array(DIMENSIONS), 1);
-    await search.settled();
+    const search = await ready();
     expect(await search.status()).toMatchObject({ tier, vectors: count, indexed: tier === 'exact' ? 0 : count });
     const queries = clustered(30, DIMENSIONS, 9).concat(vectors.slice(0, 10));
     let sum = 0;
@@ -104,9 +131,7 @@ describe.each(tiers)('$tier in $where', ({ tier, count, options }) => {
       value: values(at),
     }));
     const ids = await add(db, spaceId, entries);
-    const search = start(options());
-    await nearest(search, vectors[0] ?? new Float32Array(DIMENSIONS), 1);
-    await search.settled();
+    const search = await ready();
     await fc.assert(
       fc.asyncProperty(
         fc.nat(count - 1),
@@ -170,10 +195,8 @@ describe.each(tiers)('$tier in $where', ({ tier, count, options }) => {
       spaceId,
       vectors.map((vector) => ({ vector })),
     );
-    const search = start(options());
+    const search = await ready();
     const query = vectors[3] ?? new Float32Array(DIMENSIONS);
-    await nearest(search, query, 5);
-    await search.settled();
     const gone = exactly(vectors, query, 20).map((at) => ids[at] ?? -1);
     await db.run(`DELETE FROM memory_entry WHERE id IN (SELECT value FROM json_each(?))`, [JSON.stringify(gone)]);
     await db.run('DELETE FROM embedding WHERE hash NOT IN (SELECT hash FROM memory_entry)');
@@ -193,9 +216,7 @@ describe.each(tiers)('$tier in $where', ({ tier, count, options }) => {
       spaceId,
       vectors.map((vector) => ({ vector })),
     );
-    const search = start(options());
-    await nearest(search, vectors[0] ?? new Float32Array(DIMENSIONS), 1);
-    await search.settled();
+    const search = await ready();
     // As a backup would: fewer rows, whose next ids are given away again.
     const back = count - 15;
     await db.run('DELETE FROM embedding WHERE id > ?', [back]);
