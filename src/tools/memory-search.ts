@@ -34,12 +34,13 @@ export const memorySearchOutput = z.object({
   total: z.number(),
   /** Whether `total` is all; else there are more. */
   totalIsExact: z.boolean(),
-  offset: z.number(),
+  /** `null`: the answer goes on from a cursor. */
+  offset: z.number().nullable(),
   /** Gets the next results when it is given as `cursor`; `null` at the end. */
   cursor: z.string().nullable(),
   /** Whether `maxTokens` left out values or results. */
   shortened: z.boolean(),
-  matchedBy: z.enum(['words', 'substring']),
+  matchedBy: z.enum(['words', 'substring', 'vectors']),
   /** What vectors did, or why they could not help. */
   vectors: z.string(),
 });
@@ -60,7 +61,7 @@ const input = z.strictObject({
   validAt: rare(timeOrAny.optional(), 'what held at this time (ISO 8601); default now; any: whatever ever held'),
   minScore: rare(z.number().optional(), 'leave out results below this, 0 to 1'),
   values,
-  maxTokens: z.int().optional().describe('bound of the answer; adds values'),
+  maxTokens: z.int().optional().describe('bound of the whole answer, at least 100; adds values'),
   limit: limit(10, 100),
   offset,
   cursor: rare(z.string().optional(), 'cursor of the answer before, instead of offset'),
@@ -114,7 +115,7 @@ const memorySearch = defineTool({
       })),
       total: answer.total,
       totalIsExact: answer.totalIsExact,
-      offset: asked.offset,
+      offset: asked.cursor === undefined ? asked.offset : null,
       cursor: answer.cursor,
       shortened: answer.shortened,
       matchedBy: answer.matchedBy,
@@ -126,10 +127,10 @@ const memorySearch = defineTool({
       vectors.startsWith('unavailable') || results.some((found) => found.explanation !== undefined)
         ? `\nvectors: ${vectors}`
         : '',
-      shortened && cursor !== null ? `\nshortened; more with --cursor ${cursor}` : '',
+      (shortened || skipped === null) && cursor !== null ? `\n${shortened ? 'shortened; ' : ''}more with --cursor ${cursor}` : '',
     ].join('');
     if (results.length === 0) return (total === 0 ? 'Nothing found.' : `Nothing more; ${total} in all.`) + notes;
-    return resultsTable(results, style) + (shortened ? '' : moreLine(results.length, total, skipped)) + notes;
+    return resultsTable(results, style) + (shortened || skipped === null ? '' : moreLine(results.length, total, skipped)) + notes;
   },
 });
 

@@ -60,7 +60,7 @@ function fits(key: string, glob: string): boolean {
 function expectAnswer(input: SearchInput, { results, total, cursor, matchedBy }: SearchAnswer): void {
   expect(results.length).toBeLessThanOrEqual(input.limit ?? 10);
   expect(total).toBeGreaterThanOrEqual(results.length);
-  expect(['words', 'substring']).toContain(matchedBy);
+  expect(['words', 'substring', 'vectors']).toContain(matchedBy);
   expect(cursor === null || cursor.length > 0).toBe(true);
   expect(new Set(results.map(({ id }) => id)).size).toBe(results.length);
   for (const found of results) {

@@ -29,11 +29,17 @@ export interface SearchInput extends SearchFilter {
   readonly limit?: number | undefined;
   /** Results skipped, 0 to 10,000; default 0. */
   readonly offset?: number | undefined;
-  /** `cursor` of an earlier answer to the same question: goes on after its last result, instead of `offset`. */
+  /**
+   * `cursor` of an earlier answer to the same question: goes on after its last result, instead of `offset`. Whatever is
+   * written in between, no entry comes twice unless it was changed, and none that matches by words is left out.
+   */
   readonly cursor?: string | undefined;
-  /** Leave out results with a lower score, 0 to 1. */
+  /** Leave out results with a lower score, 0 to 1; they do not count in `total` either. */
   readonly minScore?: number | undefined;
-  /** Bounds the answer: about 4 characters a token, the values of results shortened or left out to fit. */
+  /**
+   * Bounds the whole answer, 100 to 1,000,000: about 4 characters a token. To fit, values are shortened or left out, then
+   * results, then the snippet of the last one is shortened; when even that is too much, the error names what is needed.
+   */
   readonly maxTokens?: number | undefined;
   /** Say of each result how its score came about. */
   readonly explain?: boolean | undefined;
@@ -66,9 +72,12 @@ export interface SearchResult extends EntryHead {
 }
 
 export interface SearchAnswer {
-  /** Best first; substrings: newest first. Empty when nothing matches. */
+  /**
+   * Best first. Beyond the 150 that are ranked closely, matches come by the weight of the words they have, of equals those
+   * written first last; so do substrings. Empty when nothing matches.
+   */
   readonly results: readonly SearchResult[];
-  /** Matches without `limit` and `offset`, counted up to 1,000. */
+  /** Results without `limit`, `offset` and `maxTokens`, but with `minScore`, counted up to 1,000. */
   readonly total: number;
   /** Whether {@link total} is all of them. */
   readonly totalIsExact: boolean;
@@ -79,9 +88,9 @@ export interface SearchAnswer {
   /**
    * `words`: any word of the query, in any of its forms, ranked. `substring`: the query exactly as it is, used when it has
    * no word (only emoji, only punctuation), and when words outside ASCII found nothing, since scripts without spaces are
-   * indexed a whole run at a time.
+   * indexed a whole run at a time. `vectors`: no word was found, only what is near.
    */
-  readonly matchedBy: 'words' | 'substring';
+  readonly matchedBy: 'words' | 'substring' | 'vectors';
   /** What vectors did: `off`, or the space and how far it is, or why they could not help this time. */
   readonly vectors: string;
 }

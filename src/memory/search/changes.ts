@@ -1,5 +1,5 @@
 import type { Database, Queries } from '../../store/database.ts';
-import { numberOf } from '../../store/row.ts';
+import { numberColumns, numberOf } from '../../store/row.ts';
 
 /** Changes that are read one by one; after more of them all that was kept is forgotten. */
 const MAX_READ = 2_000;
@@ -15,7 +15,7 @@ export interface Changes {
 
 async function changed(queries: Queries, from: number, to: number): Promise<readonly number[] | null> {
   if (to < from || to - from > MAX_READ) return null;
-  const rows = await queries.all('SELECT entry_id FROM chg WHERE seq > ? AND seq <= ?', [from, to]);
+  const rows = await queries.all(`SELECT ${numberColumns(['entry_id'])} FROM chg WHERE seq > ? AND seq <= ?`, [from, to]);
   // The log has no gaps, but its beginning is cut off from time to time.
   return rows.length === to - from ? rows.map((row) => numberOf(row, 'entry_id')) : null;
 }

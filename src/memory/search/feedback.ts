@@ -14,8 +14,8 @@ interface Learning {
 }
 
 const FROM_TEXTS: Learning = { passages: 10, keep: 0.5 };
-/** Turns of a talk are too short to be trusted with more. */
-const FROM_TALK: Learning = { passages: 5, keep: 0.85 };
+/** Turns of a talk and notes are too short to be trusted with more. */
+const FROM_SHORT: Learning = { passages: 5, keep: 0.85 };
 const NEW_TERMS = 20;
 /** Words whose frequency is looked up to find the new ones. */
 const CONSIDERED = 30;
@@ -46,12 +46,12 @@ function totals(best: readonly { readonly passage: Passage; readonly score: numb
 export async function learn(
   queries: Queries,
   question: readonly QueryTerm[],
-  ranked: readonly { readonly passage: Passage; readonly score: number; readonly talk: boolean }[],
+  ranked: readonly { readonly passage: Passage; readonly score: number; readonly short: boolean }[],
   deps: { readonly vocabulary: Vocabulary; readonly counts: WordCounts; readonly statistics: Statistics },
 ): Promise<Learnt> {
   const { vocabulary, statistics } = deps;
-  const talks = ranked.slice(0, FROM_TALK.passages).filter(({ talk }) => talk).length;
-  const { passages, keep } = talks > FROM_TALK.passages / 2 ? FROM_TALK : FROM_TEXTS;
+  const short = ranked.slice(0, FROM_SHORT.passages).filter(({ short }) => short).length;
+  const { passages, keep } = short > FROM_SHORT.passages / 2 ? FROM_SHORT : FROM_TEXTS;
   const limit = Math.floor(statistics.entries * MAX_SHARE);
   const asked = new Map(question.map((term) => [term.term, term]));
   const weights = totals(ranked.slice(0, passages));

@@ -1,6 +1,7 @@
 import { InvalidInputError } from '../../errors.ts';
 import type { SqlValue } from '../../store/database.ts';
-import { checkName, checkText } from '../limits.ts';
+import { CACHE } from '../cached.ts';
+import { checkName, keyGlob } from '../limits.ts';
 import type { Scope } from '../scope.ts';
 import type { SearchFilter } from './answer.ts';
 
@@ -12,9 +13,6 @@ export interface SearchScope extends Scope {
    */
   readonly name: string | null;
 }
-
-/** Entries that only stand in for a computation; who does not ask for them does not look for them. */
-const CACHE_KIND = 'cache';
 
 const MAX_NAMES = 100;
 
@@ -37,12 +35,6 @@ function time(parameter: string, value: number): number {
   });
 }
 
-/** SQLite's GLOB knows `*`, `?` and `[`: the last one is made a plain character. */
-function glob(pattern: string): string {
-  checkText('keys', pattern);
-  return pattern.replaceAll('[', '[[]').replaceAll(/\*{2,}/g, '*');
-}
-
 /**
  * The entries that a search is about: what is there at `now` (ms) and passes the filter.
  * Throws `InvalidInputError` naming the parameter.
@@ -61,7 +53,7 @@ export function toScope(filter: SearchFilter, now: number): SearchScope {
     add('(m.valid_from IS NULL OR m.valid_from <= ?) AND (m.valid_to IS NULL OR m.valid_to > ?)', at, at);
   }
   const timed = params.length;
-  if (namespaces === undefined && kind === undefined) add('m.kind <> ?', CACHE_KIND);
+  if (namespaces === undefined && kind === undefined) add('m.kind <> ?', CACHE.kind);
   if (namespaces !== undefined) {
     const list = names('namespaces', namespaces);
     if (namespaces.length === 1) add('m.namespace = ?', namespaces[0] ?? '');
@@ -76,7 +68,7 @@ export function toScope(filter: SearchFilter, now: number): SearchScope {
     checkName(column, value);
     add(`m.${column} = ?`, value);
   }
-  if (keys !== undefined) add('m.key GLOB ?', glob(keys));
+  if (keys !== undefined) add('m.key GLOB ?', keyGlob('keys', keys));
   if (since !== undefined) add('m.updated_at >= ?', time('since', since));
   if (until !== undefined) add('m.updated_at < ?', time('until', until));
   const sql = conditions.join(' AND ');

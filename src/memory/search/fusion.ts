@@ -15,7 +15,7 @@ const SEMANTIC_WEIGHT = 0.5;
 export interface Fused {
   readonly passage: Passage;
   readonly score: number;
-  /** `null` when only vectors found it. */
+  /** `null` when only vectors found it, and when it was not ranked closely. */
   readonly words: Ranked | null;
   /** Cosine; `null` when vectors did not find it. */
   readonly similarity: number | null;

@@ -1,5 +1,5 @@
 import type { Queries } from '../../store/database.ts';
-import { numberOf } from '../../store/row.ts';
+import { numberOf, numberOnly } from '../../store/row.ts';
 import type { SearchScope } from './filter.ts';
 import type { Reader } from './passages.ts';
 import { byTotal, total, type Ranked } from './ranking.ts';
@@ -25,8 +25,8 @@ export async function followLinks(
   if (best.size === 0) return ranked;
   const rows = await queries.all(
     `WITH source AS (SELECT value AS id FROM json_each(?))
-    SELECT source.id AS source, link.to_id AS other FROM source JOIN memory_link link ON link.from_id = source.id
-    UNION SELECT source.id, link.from_id FROM source JOIN memory_link link ON link.to_id = source.id`,
+    SELECT source.id AS source, ${numberOnly('link.to_id')} AS other FROM source JOIN memory_link link ON link.from_id = source.id
+    UNION SELECT source.id, ${numberOnly('link.from_id')} FROM source JOIN memory_link link ON link.to_id = source.id`,
     [JSON.stringify([...best.keys()])],
   );
   const gains = new Map<number, { readonly gain: number; readonly source: Ranked }>();

@@ -20,7 +20,8 @@ function rounded(value: number): number {
   return Math.round(value * 10_000) / 10_000;
 }
 
-function explanationOf({ words, similarity }: Fused, full: number): Explanation {
+function explanationOf({ words, similarity, score }: Fused, full: number): Explanation {
+  if (words === null && similarity === null) return { words: rounded(score) };
   const parts = words?.parts;
   const factor = words?.factor ?? 1;
   let sum = 0;

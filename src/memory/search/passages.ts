@@ -1,3 +1,4 @@
+import { DatabaseDamagedError } from '../../errors.ts';
 import type { Queries } from '../../store/database.ts';
 import { textBytes, textOf } from '../../store/row.ts';
 import { parseTags } from '../entry.ts';
@@ -28,10 +29,16 @@ export interface Passage extends Sized {
   readonly lead: number;
   /** Whether it begins as a line of a dialogue does: `Name: `. */
   readonly labelled: boolean;
+  /** Whether it asks something. */
+  readonly asks: boolean;
+  /** Whether it asks, or speaks of `I` or `you`, as people do who talk with each other. */
+  readonly spoken: boolean;
 }
 
 /** Characters of a value that the ranking reads. */
 const READ_CHARACTERS = 12_000;
+/** Characters in which signs of speech are looked for. */
+const SPOKEN_CHARACTERS = 400;
 /** Entries read by one statement, so that a server's answer stays below what it refuses to send (10 MB). */
 const READ_AT_ONCE = 100;
 /** Entries, their stems and different words that are kept; beyond it everything is forgotten. */
@@ -39,6 +46,10 @@ const MAX_PASSAGES = 4_000;
 const MAX_TERMS = 300_000;
 const MAX_WORDS = 60_000;
 
+/** Question marks of the scripts that have their own. */
+const QUESTION = /[?？؟՞]/u;
+/** How people who talk name each other. */
+const PERSON = /(?<![\p{L}\p{N}])(?:I|[Mm]y|[Mm]e|[Yy]ou|[Yy]our)(?![\p{L}\p{N}])/u;
 const LABEL = /^\p{Lu}[\p{L}\p{M}'.-]*(?: \p{Lu}[\p{L}\p{M}'.-]*)?: /u;
 
 /** What is read of an entry; one list of these is quicker than rows. */
@@ -89,6 +100,25 @@ export function createTermStore(): TermStore {
 
 let scratch = new Int32Array(1024);
 
+/** Whether each is of its type: damage can make something else of it. */
+function isWhole([, updatedAt, importance, namespace, key, tags, session, , text]: readonly unknown[]): boolean {
+  return (
+    typeof updatedAt === 'number' &&
+    typeof importance === 'number' &&
+    typeof namespace === 'string' &&
+    typeof key === 'string' &&
+    typeof tags === 'string' &&
+    (session === null || typeof session === 'string') &&
+    typeof text === 'string'
+  );
+}
+
+function damaged(): DatabaseDamagedError {
+  return new DatabaseDamagedError('the database is damaged: an entry holds a number for a text, or a text for a number', {
+    hint: 'Look at the damage with skillflow memory doctor, and restore a backup.',
+  });
+}
+
 function toPassage(
   [id, updatedAt, importance, namespace, key, tags, session, bytes, text]: PassageColumns,
   vocabulary: Vocabulary,
@@ -117,6 +147,8 @@ function toPassage(
   const first = words === 0 ? -1 : lead;
   // Numbers in keys are as many as entries, and would fill the vocabulary; who asks for one still finds it by the index.
   let length = words + add(key, true, true);
+  const beginning = text.slice(0, SPOKEN_CHARACTERS);
+  const asks = QUESTION.test(beginning);
   let separate = true;
   for (const tag of parseTags(tags)) {
     const count = add(tag, separate, false);
@@ -138,12 +170,15 @@ function toPassage(
     words,
     lead: first,
     labelled: LABEL.test(text),
+    asks,
+    spoken: asks || PERSON.test(beginning),
   };
 }
 
 /** Reads the `found` of {@link passageColumns}. */
 export function toPassages(found: string, vocabulary: Vocabulary, storeOf: (id: number) => TermStore): readonly Passage[] {
   const rows: readonly PassageColumns[] = JSON.parse(found);
+  if (!rows.every(isWhole)) throw damaged();
   return rows.map((row) => toPassage(row, vocabulary, storeOf(row[0])));
 }
 

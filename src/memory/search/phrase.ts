@@ -8,7 +8,7 @@ import { quoted } from './question.ts';
 import { wordsOf } from './stem.ts';
 
 /** Entries with the words of a phrase that are looked at, the newest. */
-const MAX_LOOKED_AT = 2_000;
+const MAX_LOOKED_AT = 10_000;
 /** Entries up to this size are read many at once. */
 const SMALL_BYTES = 10_000;
 

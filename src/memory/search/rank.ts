@@ -14,15 +14,18 @@ export interface QueryTerm {
 /** Saturation of repeated words, and how much long entries are held back, of BM25 (Robertson and Zaragoza 2009). */
 const K1 = 1.2;
 const B = 0.5;
-/** Turns of a talk are short by chance, not by focus. */
-const B_TALK = 0.2;
+/** Turns of a talk and notes are short by chance, not by focus. */
+const B_SHORT = 0.2;
 
 /** The passages that compete for one question, and what they are to each other. */
 export interface Pool {
   readonly passages: readonly Passage[];
   /** For each passage: those that lend it their words, and how much of them counts. */
   readonly lenders: readonly (readonly Lender[])[];
+  /** Turns of a talk, which may answer without a word of the question. */
   readonly talk: readonly boolean[];
+  /** Of a sequence of short texts. */
+  readonly short: readonly boolean[];
 }
 
 export interface Lender {
@@ -65,6 +68,7 @@ export function createPool(
     passages,
     lenders: weights.map((lenders) => [...lenders].map(([from, weight]) => ({ from, weight }))),
     talk: passages.map((passage) => kindOf(passage, kinds) === 'talk'),
+    short: passages.map((passage) => ['talk', 'topics'].includes(kindOf(passage, kinds))),
   };
 }
 
@@ -81,7 +85,7 @@ export function ownScores(pool: Pool, terms: readonly QueryTerm[], statistics: S
   const scores = terms.map(() => new Float64Array(pool.passages.length));
   const rarity = terms.map(({ frequency }) => idf(frequency, statistics));
   for (const [column, passage] of pool.passages.entries()) {
-    const b = pool.talk[column] === true ? B_TALK : B;
+    const b = pool.short[column] === true ? B_SHORT : B;
     const norm = K1 * (1 - b + (b * passage.length) / statistics.averageWords);
     const own = passage.terms;
     let different = 0;

@@ -1,3 +1,4 @@
+import { capLent, type Lent } from './cap-lent.ts';
 import { findCandidates, type Candidate, type Candidates, type Lookup, type WeighedTerm } from './candidates.ts';
 import { learn, type Learnt } from './feedback.ts';
 import type { Passage, Passages, Reader } from './passages.ts';
@@ -55,6 +56,8 @@ const EXPANDED = 75;
 const SUBJECT_FACTOR = 1.2;
 /** What vital entries gain, and trivia lose. */
 const IMPORTANCE_SPREAD = 0.2;
+/** Words of the question of which is told who has them and to whom they are lent. */
+const MAX_BITS = 30;
 /** The share of a candidate's weight that counts when its words were not read: in a part of it too far from its beginning. */
 const UNREAD_SHARE = 0.3;
 
@@ -109,7 +112,9 @@ function scorePool(
   const scores = ownScores(pool, terms, statistics);
   const names = new Set([...question.names].map((name) => reader.vocabulary.of(name)));
   const pairs = pairsOf(inquiry, asked);
-  return pool.passages.map((passage, column) => {
+  const scored = pool.passages.map((passage, column): Ranked & Lent => {
+    let own = 0;
+    let lent = 0;
     let words = nearness(passage, pairs, statistics);
     let neighbours = 0;
     let feedback = 0;
@@ -124,7 +129,13 @@ function scorePool(
       const mine = scoresOfTerm[column] ?? 0;
       words += kept * mine;
       neighbours += kept * gain;
-      feedback += (weight - kept) * (mine + gain);
+      feedback += (weight - kept) * mine;
+      neighbours += (weight - kept) * gain;
+      if (row < Math.min(asked.length, MAX_BITS)) {
+        if (mine > 0) own |= 1 << row;
+        // A series is of longer texts, which must match by themselves anyway.
+        else if (gain > 0 && pool.short[column] === true) lent |= 1 << row;
+      }
       if (weight * gain > most) {
         most = weight * gain;
         lender = from;
@@ -136,9 +147,16 @@ function scorePool(
       passage,
       parts: { words, neighbours, feedback, links: 0 },
       factor: subject * (1 + IMPORTANCE_SPREAD * (passage.importance - 0.5)),
-      nextTo: neighbours > words ? (pool.passages[lender] ?? null) : null,
+      nextTo: pool.passages[lender] ?? null,
       linkedFrom: null,
+      own,
+      lent,
     };
+  });
+  const capped = capLent(scored);
+  return scored.map(({ own: _own, lent: _lent, ...one }, column) => {
+    const parts = capped[column] ?? one.parts;
+    return { ...one, parts, nextTo: parts.neighbours > parts.words ? one.nextTo : null };
   });
 }
 
@@ -169,7 +187,7 @@ export async function rank(inquiry: Inquiry, knowledge: Knowledge): Promise<Rank
   const weights = new Map(candidates.best.map(({ id, weight }) => [id, weight]));
   const scores = ownScores(pool, asked, statistics);
   const first = pool.passages
-    .map((passage, column) => ({ passage, score: sumAt(scores, asked, column), talk: pool.talk[column] === true }))
+    .map((passage, column) => ({ passage, score: sumAt(scores, asked, column), short: pool.short[column] === true }))
     .filter(({ passage, score }) => score > 0 && weights.has(passage.id))
     .sort((a, b) => b.score - a.score || b.passage.id - a.passage.id);
   const learnt = await learn(queries, asked, first, { vocabulary, counts: knowledge.counts, statistics });

@@ -4,17 +4,19 @@ import { checkRange } from '../limits.ts';
 import type { VectorAnswer, VectorSearch } from '../vector/vector-search.ts';
 import type { SearchAnswer, SearchInput } from './answer.ts';
 import { withinTokens } from './budget.ts';
-import { countMatches, findCandidates, type WeighedTerm } from './candidates.ts';
+import type { WeighedTerm } from './candidates.ts';
 import { createChanges, type Changes } from './changes.ts';
-import { checkScore, fromCursor, MAX_OFFSET, toCursor } from './cursor.ts';
+import { checkScore, fromCursor, MAX_OFFSET, toCursor, type Place } from './cursor.ts';
 import { toScope, type SearchScope } from './filter.ts';
-import { fuse, wordsOnly, type Fused } from './fusion.ts';
+import { fuse, wordsOnly } from './fusion.ts';
+import { countResults, toHead } from './head.ts';
 import { followLinks } from './links.ts';
-import { readPage, toLine } from './page.ts';
+import { readPage, toLine, type Line } from './page.ts';
+import { turnPage } from './paging.ts';
 import { createPassages } from './passages.ts';
 import { withPhrase } from './phrase.ts';
 import { parseQuestion, type Question } from './question.ts';
-import { HEAD, rank, type Inquiry, type Knowledge } from './ranking.ts';
+import { rank, type Inquiry, type Knowledge } from './ranking.ts';
 import { createSequences } from './sequences.ts';
 import { similarTerms } from './similar.ts';
 import { idf, readStatistics, type Statistics } from './statistics.ts';
@@ -43,7 +45,11 @@ export interface Search {
 
 /** Matches are counted so far. */
 const MAX_TOTAL = 1_000;
+/** Below it no result fits, whatever it says. */
+const MIN_TOKENS = 100;
 const MAX_TOKENS = 1_000_000;
+/** Characters of an answer besides its results, its values and the question: the names of its members. */
+const FRAME = 100;
 /** Entries that vectors are asked for. */
 const NEAREST = 100;
 
@@ -52,6 +58,8 @@ interface Page {
   readonly question: Question;
   readonly limit: number;
   readonly offset: number;
+  /** Where the answer before ended; `null`: there was none. */
+  readonly place: Place | null;
 }
 
 function checkPage(input: SearchInput): Page {
@@ -60,8 +68,9 @@ function checkPage(input: SearchInput): Page {
   checkRange('limit', limit, 1, 100);
   checkRange('offset', offset, 0, MAX_OFFSET);
   if (minScore !== undefined) checkScore(minScore);
-  if (maxTokens !== undefined) checkRange('maxTokens', maxTokens, 1, MAX_TOKENS);
-  return { input, question, limit, offset: cursor === undefined ? offset : fromCursor(input, cursor) };
+  if (maxTokens !== undefined) checkRange('maxTokens', maxTokens, MIN_TOKENS, MAX_TOKENS);
+  const place = cursor === undefined ? null : fromCursor(input, cursor);
+  return { input, question, limit, offset: place === null ? offset : 0, place };
 }
 
 async function weigh(
@@ -97,55 +106,47 @@ async function askVectors(
   return nearest(page.question.text === '' ? (page.input.phrase ?? '') : page.question.text, vectors, scope);
 }
 
-/** Goes on after the results that were ranked closely, by the weight of the words that entries have. */
-async function withTail(inquiry: Inquiry, head: readonly Fused[], upTo: number): Promise<readonly Fused[]> {
-  if (head.length > upTo || inquiry.terms.length === 0) return head;
-  const known = new Set(head.map((one) => one.passage.id));
-  const { best } = await findCandidates(inquiry, inquiry.terms, upTo + HEAD + 1);
-  const rest = best.filter(({ id }) => !known.has(id)).slice(0, upTo + 1 - head.length);
-  const passages = await inquiry.reader.load(
-    inquiry.queries,
-    rest.map(({ id }) => id),
-  );
-  const heaviest = rest[0]?.weight ?? 1;
-  const last = head.at(-1)?.score ?? 1;
-  const tail = rest.flatMap(({ id, weight }): Fused[] => {
-    const passage = passages.get(id);
-    return passage === undefined ? [] : [{ passage, score: (last * weight) / heaviest, words: null, similarity: null }];
-  });
-  return [...head, ...tail];
+/** What there is on a page before it is bounded. */
+interface FoundPage {
+  /** As they were found, in order. */
+  readonly lines: readonly Line[];
+  /** Those that are still there. */
+  readonly results: Awaited<ReturnType<typeof readPage>>;
+  readonly more: boolean;
+  readonly placeAfter: (shown: number) => Place;
+  readonly total: number;
 }
 
-/** Cuts the page out of all that was found, and bounds it. */
-function toAnswer(
-  page: Page,
-  found: { readonly results: Awaited<ReturnType<typeof readPage>>; readonly more: boolean; readonly total: number },
-  rest: Pick<SearchAnswer, 'matchedBy' | 'vectors'>,
-): SearchAnswer {
-  const { results, shortened } = withinTokens(found.results, page.input.maxTokens);
-  const next = page.offset + results.length;
-  const more = (found.more || results.length < found.results.length) && results.length > 0 && next <= MAX_OFFSET;
-  return {
-    results,
-    total: Math.min(found.total, MAX_TOTAL),
-    totalIsExact: found.total <= MAX_TOTAL,
-    cursor: more ? toCursor(page.input, next) : null,
-    shortened,
-    ...rest,
+/** Bounds a page, and says where to go on. */
+function toAnswer(page: Page, found: FoundPage, how: Pick<SearchAnswer, 'matchedBy' | 'vectors'>): SearchAnswer {
+  const { results, lines } = found;
+  const rest = { total: Math.min(found.total, MAX_TOTAL), totalIsExact: found.total <= MAX_TOTAL, ...how };
+  const cursorAfter = (count: number): string | null => {
+    if (count === results.length) return found.more ? toCursor(page.input, found.placeAfter(lines.length)) : null;
+    const last = results[count - 1];
+    return toCursor(page.input, found.placeAfter(lines.findIndex(({ id }) => id === last?.id) + 1));
   };
+  const { query, namespaces, maxTokens } = page.input;
+  const asked = JSON.stringify([query, namespaces]).length;
+  const frame = (count: number): number => JSON.stringify({ ...rest, cursor: cursorAfter(count) }).length + asked + FRAME;
+  const bounded = withinTokens(results, { maxTokens, frame });
+  return { ...bounded, cursor: cursorAfter(bounded.results.length), ...rest };
 }
 
 async function bySubstring(db: Database, page: Page, scope: SearchScope, vectors: string): Promise<SearchAnswer> {
-  const { question, limit, offset, input } = page;
+  const { question, limit, offset, place, input } = page;
+  const before = place?.at === 'substring' ? place.after : undefined;
   // A substring has no score, so none reaches a higher one.
   const wanted =
     (input.minScore ?? 0) > 0
       ? undefined
-      : await findSubstring(db, question.text, scope, { limit, offset, countUpTo: MAX_TOTAL + 1 });
+      : await findSubstring(db, question.text, scope, { limit, offset, before, countUpTo: MAX_TOTAL + 1 });
   const found = wanted?.entries ?? [];
   const lines = found.slice(0, limit).map((one) => ({ ...one, score: 0, matched: ['the text as it is'] }));
   const results = await readPage(db, lines, { text: question.text }, scope);
-  return toAnswer(page, { results, more: found.length > limit, total: wanted?.total ?? 0 }, { matchedBy: 'substring', vectors });
+  const placeAfter = (shown: number): Place => ({ at: 'substring', after: lines[shown - 1]?.id ?? 0 });
+  const all = { lines, results, more: found.length > limit, placeAfter, total: wanted?.total ?? 0 };
+  return toAnswer(page, all, { matchedBy: 'substring', vectors });
 }
 
 async function byWords(
@@ -155,23 +156,22 @@ async function byWords(
   deps: SearchDeps,
   knowledge: Knowledge,
 ): Promise<SearchAnswer> {
-  const { limit, offset, input } = page;
+  const { limit, offset, place, input } = page;
   const { scope, reader, terms } = inquiry;
   const { candidates, ranked, full } = await rank(inquiry, knowledge);
   const linked = inquiry.statistics.linked ? await followLinks(db, ranked, reader, scope) : ranked;
   const vectors = await askVectors(page, scope, linked.length > 0, deps.vectors);
   const fused = await fuse(db, wordsOnly(linked, full), vectors, reader, scope);
-  const all = await withTail(inquiry, fused, offset + limit);
-  const good = all.filter((one) => one.score >= (input.minScore ?? 0));
+  const head = toHead(inquiry, candidates, fused);
+  const minScore = input.minScore ?? 0;
+  const paged = await turnPage(inquiry, head, place, { offset, limit, minScore });
   const context = { inquiry, full, semantic: vectors.semantic, explain: input.explain === true };
-  const lines = good.slice(offset, offset + limit).map((one) => toLine(one, context));
+  const lines = paged.results.map((one) => toLine(one, context));
   const weights = new Map(terms.map((term) => [reader.vocabulary.ofStem(term.stem, term.word), term.idf]));
   const results = await readPage(db, lines, { vocabulary: reader.vocabulary, weights }, scope);
-  const total = Math.max(
-    await countMatches(inquiry, terms, candidates, MAX_TOTAL + 1),
-    input.minScore === undefined ? fused.length : 0,
-  );
-  return toAnswer(page, { results, more: good.length > offset + limit, total }, { matchedBy: 'words', vectors: vectors.note });
+  const total = await countResults(inquiry, candidates, head, { minScore, limit: MAX_TOTAL + 1 });
+  const matchedBy = linked.length === 0 && fused.length > 0 ? 'vectors' : 'words';
+  return toAnswer(page, { ...paged, lines, results, total }, { matchedBy, vectors: vectors.note });
 }
 
 /** Forgets what was kept of entries that changed since the last search. */
@@ -194,7 +194,7 @@ export function createSearch(deps: SearchDeps): Search {
       const db = await deps.open();
       const scope = input.phrase === undefined ? filter : await withPhrase(db, input.phrase, filter);
       const { question } = page;
-      if (question.terms.length === 0) return bySubstring(db, page, scope, OFF.note);
+      if (question.terms.length === 0 || page.place?.at === 'substring') return bySubstring(db, page, scope, OFF.note);
       const statistics = await readStatistics(db);
       await forgetChanged(db, statistics, changes, knowledge);
       const reader = knowledge.passages.reader(statistics.entries);
@@ -203,7 +203,7 @@ export function createSearch(deps: SearchDeps): Search {
       const similar = await similarTerms(asked, { ...lookup, reader });
       const inquiry: Inquiry = { ...lookup, question, terms: [...asked, ...similar], asked: asked.length, reader };
       const answer = await byWords(page, inquiry, db, deps, knowledge);
-      if (answer.total > 0 || !question.foreign) return answer;
+      if (answer.total > 0 || !question.foreign || page.place !== null) return answer;
       const substring = await bySubstring(db, page, scope, answer.vectors);
       return substring.total > 0 ? substring : answer;
     },

@@ -5,9 +5,9 @@ import type { Vocabulary } from './vocabulary.ts';
 
 /**
  * What the entries of one session in one namespace are to each other. `talk`: short turns that need each other to be
- * understood; `series`: longer texts of which neighbours have more in common than others; `none`: neighbours by chance.
+ * understood; `topics`: short notes that come topic by topic; `series`: longer texts of which neighbours have more in common than others; `none`: neighbours by chance.
  */
-export type SequenceKind = 'talk' | 'series' | 'none';
+export type SequenceKind = 'talk' | 'topics' | 'series' | 'none';
 
 /** How a sequence lends its words: by distance, first what stood before, then what stands after. */
 export interface Window {
@@ -18,6 +18,7 @@ export interface Window {
 export const WINDOWS: Readonly<Record<SequenceKind, Window>> = {
   // What is said is more often explained by what was said before, as an answer is by its question.
   talk: { before: [0.7, 0.5, 0.3], after: [0.4, 0.2] },
+  topics: { before: [0.7, 0.5, 0.3], after: [0.5, 0.3] },
   series: { before: [0.2], after: [0.2] },
   none: { before: [], after: [] },
 };
@@ -29,6 +30,12 @@ const SAMPLED_CHARACTERS = 800;
 const SMALLEST_SAMPLE = 12;
 /** Neighbours have in common this many times what entries farther apart have. */
 const COHESIVE = 1.5;
+/** Of the turns of a talk whose speakers are named as many are by another one than the turn before, */
+const TURNS = 0.25;
+/** some ask, and some speak as people do: most of them when they are not named. */
+const ASKING = 0.05;
+const SPOKEN = 0.15;
+const SPOKEN_WITHOUT_NAMES = 0.6;
 /** Words of a text that says little by itself. */
 const SHORT = 20;
 /** Distances at which entries have no more in common than any. */
@@ -81,17 +88,34 @@ function meanAt(distance: number, count: number, similarity: (a: number, b: numb
   return sum / Math.max(1, count - distance);
 }
 
+/**
+ * Whether entries are the turns of people who talk: lines that begin with the names of few who take turns, some of which
+ * ask or speak of `I` and `you`. Notes are labelled as well (`Note: `, `Fix: `), but do not speak; and most of what is
+ * stored one after the other is no talk at all.
+ */
+function isTalk(sample: readonly Passage[]): boolean {
+  const share = (some: readonly unknown[]): number => some.length / sample.length;
+  const labelled = sample.filter((passage) => passage.labelled);
+  const speakers = new Set(labelled.map((passage) => passage.lead));
+  const turns = sample.filter((passage, index) => index > 0 && passage.lead !== sample[index - 1]?.lead);
+  if (share(sample.filter((passage) => passage.asks)) < ASKING) return false;
+  const spoken = share(sample.filter((passage) => passage.spoken));
+  if (share(labelled) <= 0.5) return sample.length >= SMALLEST_SAMPLE && spoken >= SPOKEN_WITHOUT_NAMES;
+  return speakers.size > 1 && speakers.size <= Math.max(2, sample.length / 3) && share(turns) >= TURNS && spoken >= SPOKEN;
+}
+
 /** What a sample of consecutive entries says of their sequence. */
 function sequenceKind(sample: readonly Passage[]): SequenceKind {
-  const labelled = sample.filter((passage) => passage.labelled).length > sample.length / 2;
-  if (sample.length < SMALLEST_SAMPLE) return labelled && sample.length > 1 ? 'talk' : 'none';
+  const talk = isTalk(sample);
+  if (sample.length < SMALLEST_SAMPLE) return talk ? 'talk' : 'none';
   const similarity = similarities(sample);
   const distances = FAR.filter((distance) => distance < sample.length);
   const near = meanAt(1, sample.length, similarity);
   const far = distances.reduce((sum, distance) => sum + meanAt(distance, sample.length, similarity), 0) / distances.length;
   if (near === 0 || near < COHESIVE * far) return 'none';
   const lengths = sample.map((passage) => passage.words).sort((a, b) => a - b);
-  return labelled || (lengths[lengths.length >> 1] ?? 0) <= SHORT ? 'talk' : 'series';
+  if (talk) return 'talk';
+  return (lengths[lengths.length >> 1] ?? 0) <= SHORT ? 'topics' : 'series';
 }
 
 interface Known {

@@ -1,5 +1,5 @@
 import type { Queries, SqlValue } from '../../store/database.ts';
-import { numberOf } from '../../store/row.ts';
+import { bytesOnly, numberOf } from '../../store/row.ts';
 
 /** What BM25 needs to know of all entries together. */
 export interface Statistics {
@@ -7,6 +7,8 @@ export interface Statistics {
   readonly entries: number;
   /** Words of an average entry, with its key and tags; at least 1. */
   readonly averageWords: number;
+  /** No entry has a higher id. */
+  readonly newest: number;
   /** Grows with every change of any entry. */
   readonly revision: number;
   /** Whether any entry is linked with another. */
@@ -30,7 +32,8 @@ function varints(bytes: Uint8Array): readonly number[] {
 /** FTS5 keeps the number of rows and of words in each column in the record 1 of its data (sqlite/ext/fts5/fts5_index.c). */
 export async function readStatistics(queries: Queries): Promise<Statistics> {
   const row = await queries.get(
-    `SELECT (SELECT block FROM memory_fts_data WHERE id = 1) AS averages, coalesce((SELECT max(seq) FROM chg), 0) AS revision,
+    `SELECT (SELECT ${bytesOnly('block')} FROM memory_fts_data WHERE id = 1) AS averages, coalesce((SELECT max(seq) FROM chg), 0) AS revision,
+      coalesce((SELECT max(id) FROM memory_entry), 0) AS newest,
       EXISTS (SELECT 1 FROM memory_link) AS linked`,
   );
   const averages: SqlValue = row?.['averages'] ?? null;
@@ -39,6 +42,7 @@ export async function readStatistics(queries: Queries): Promise<Statistics> {
   return {
     entries,
     averageWords: Math.max(1, total / Math.max(1, entries)),
+    newest: numberOf(row ?? {}, 'newest'),
     revision: numberOf(row ?? {}, 'revision'),
     linked: row?.['linked'] === 1,
   };

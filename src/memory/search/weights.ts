@@ -41,8 +41,8 @@ function fill(lists: readonly WeighedList[]): number {
   return slots;
 }
 
-/** The `count` heaviest, of equals the highest id first. */
-export function heaviest(lists: readonly WeighedList[], count: number): readonly Weighed[] {
+/** The `count` heaviest, of equals the highest id first; only those that come after `after` in this order. */
+export function heaviest(lists: readonly WeighedList[], count: number, after: Weighed | null = null): readonly Weighed[] {
   const slots = fill(lists);
   const best = new Uint32Array(Math.min(count, slots) + 1); // slots, best first
   let found = 0;
@@ -52,6 +52,7 @@ export function heaviest(lists: readonly WeighedList[], count: number): readonly
     const id = keys[slot] ?? 0;
     if (id === 0) continue;
     const weight = sums[slot] ?? 0;
+    if (after !== null && (weight > after.weight || (weight === after.weight && id >= after.id))) continue;
     if (found === count && (weight < least || (weight === least && id < leastId))) continue;
     let low = 0;
     let high = found;

@@ -172,15 +172,29 @@ describe.each(databaseBackends())('on $name', (backend) => {
       await it.memory.store({ key: 'json', value: { deploy: Array.from({ length: 500 }, (_, n) => n) } });
     });
 
-    test.each([10_000, 3_000, 1_500, 400, 1])('%i', async (maxTokens) => {
+    test.each([10_000, 3_000, 1_500, 400, 200])('%i', async (maxTokens) => {
       const answer = await it.memory.search({ query: 'deploy', maxTokens, limit: 9 });
       expect(answer.results.length).toBeGreaterThan(0);
-      const tokens = JSON.stringify(answer.results).length / 4;
-      expect(answer.results.length === 1 || tokens <= maxTokens).toBe(true);
+      expect(JSON.stringify(answer).length / 4).toBeLessThanOrEqual(maxTokens);
       expect(answer.shortened).toBe(maxTokens < 10_000);
       expect(answer.cursor !== null).toBe(answer.results.length < 9);
       const json = answer.results.find(({ key }) => key === 'json');
       expect(json?.value !== undefined).toBe(maxTokens === 10_000);
+    });
+
+    test('never exceeded: what is too little is refused, with what is needed', async () => {
+      await it.memory.store({ key: 'k'.repeat(500), value: `deploy "quoted"\n${'\n"'.repeat(400)}`, tags: ['t'.repeat(300)] });
+      const search = async (maxTokens: number): Promise<string> =>
+        it.memory.search({ query: 'deploy quoted', maxTokens, limit: 1 }).then(
+          (answer) => (JSON.stringify(answer).length / 4 <= maxTokens ? 'within' : 'exceeded'),
+          (error: unknown) => (error instanceof InvalidInputError ? error.message : String(error)),
+        );
+      await expect(search(99)).resolves.toMatch(/^maxTokens is 99; expected a whole number from 100/);
+      const refused = await search(100);
+      expect(refused).toMatch(/^maxTokens is 100; its next result needs \d+$/);
+      const needed = Number(/\d+$/.exec(refused)?.[0]);
+      expect(await search(needed - 1)).toBe(`maxTokens is ${needed - 1}; its next result needs ${needed}`);
+      for (const maxTokens of [needed, needed + 7, needed + 100, needed + 400]) expect(await search(maxTokens)).toBe('within');
     });
 
     test('the cursor goes on where it was cut', async () => {
