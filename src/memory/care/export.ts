@@ -1,21 +1,22 @@
 import { existsSync } from 'node:fs';
 import { open as openFile, rename, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { ConflictError, SkillflowError } from '../../errors.ts';
+import { InvalidInputError, SkillflowError } from '../../errors.ts';
 import { syncFolder } from '../../store/atomic-file.ts';
 import { connect, endReading } from '../../store/connection.ts';
 import type { Database, Row, SqlValue } from '../../store/database.ts';
 import { numberOf, numberOrNull, textOf, textOrNull } from '../../store/row.ts';
 import { storageError } from '../../store/storage-error.ts';
+import { isRemembered } from '../cached.ts';
 import { checkName } from '../limits.ts';
-import type { ExportResult } from './care.ts';
+import type { ExportOptions, ExportResult } from './care.ts';
 import type { CareDeps } from './care-deps.ts';
 import { targetPath } from './care-path.ts';
 import { place } from './copy.ts';
 import { contentLine, FIRST_BYTES, FORMAT } from './export-line.ts';
-import { READ_CONTENT } from './incoming.ts';
-import { readColumns } from '../content.ts';
+import { READ_CONTENT, READ_LINK, READ_NAMES } from './incoming.ts';
 import { withTemporary } from './temporary.ts';
+import { createBreath, stopWhenCancelled, tell } from './watch.ts';
 
 type Read = (sql: string, params: readonly SqlValue[]) => Promise<readonly Row[]>;
 
@@ -24,6 +25,9 @@ const PAGE = 32;
 const LINKS_PAGE = 500;
 /** Characters gathered before they are written. */
 const GATHERED = 256 * 1024;
+
+/** Tells how far the export is, of so many entries; rejects when it was cancelled. */
+type Breathe = (size: number) => Promise<void>;
 
 interface Tally {
   entries: number;
@@ -35,13 +39,15 @@ interface Tally {
 interface Extent {
   readonly namespace: string | undefined;
   readonly now: number;
+  /** How many entries there are, for those who watch. */
+  readonly size: number;
   /** The last id: entries that come while a remote database is read are left out, and so are their links. */
   readonly lastId: number;
 }
 
 async function* entryLines(read: Read, { namespace, now, lastId }: Extent, tally: Tally): AsyncGenerator<string> {
-  const scope = namespace === undefined ? '' : 'AND namespace = ?';
-  const sql = `SELECT id, ${readColumns(['namespace', 'key'])}, version, created_at, deleted_at, ${READ_CONTENT} FROM memory_entry
+  const scope = namespace === undefined ? `AND ${isRemembered()}` : 'AND namespace = ?';
+  const sql = `SELECT id, ${READ_NAMES}, ${READ_CONTENT} FROM memory_entry
     WHERE id > ? AND id <= ? AND (expires_at IS NULL OR expires_at > ?) ${scope} ORDER BY id LIMIT ${PAGE}`;
   for (let after = 0; ;) {
     const page = await read(sql, [after, lastId, now, ...(namespace === undefined ? [] : [namespace])]);
@@ -74,10 +80,10 @@ function linkLine(row: Row): string {
 }
 
 async function* linkLines(read: Read, { namespace, now, lastId }: Extent, tally: Tally): AsyncGenerator<string> {
-  const scope = namespace === undefined ? '' : 'AND f.namespace = ? AND t.namespace = ?';
+  const scope =
+    namespace === undefined ? `AND ${isRemembered('f.')} AND ${isRemembered('t.')}` : 'AND f.namespace = ? AND t.namespace = ?';
   const there = (entry: string): string => `${entry}.id <= ? AND (${entry}.expires_at IS NULL OR ${entry}.expires_at > ?)`;
-  const sql = `SELECT from_id, to_id, l.kind, reason, l.created_at, f.namespace AS from_namespace, f.key AS from_key,
-      t.namespace AS to_namespace, t.key AS to_key
+  const sql = `SELECT ${READ_LINK}
     FROM memory_link l JOIN memory_entry f ON f.id = from_id JOIN memory_entry t ON t.id = to_id
     WHERE (from_id, to_id, l.kind) > (?, ?, ?) AND ${there('f')} AND ${there('t')} ${scope}
     ORDER BY from_id, to_id, l.kind LIMIT ${LINKS_PAGE}`;
@@ -93,11 +99,22 @@ async function* linkLines(read: Read, { namespace, now, lastId }: Extent, tally:
   }
 }
 
-async function* exportLines(read: Read, namespace: string | undefined, now: number, tally: Tally): AsyncGenerator<string> {
-  const last = (await read('SELECT coalesce(max(id), 0) AS lastId FROM memory_entry', []))[0] ?? {};
-  const extent: Extent = { namespace, now, lastId: numberOf(last, 'lastId') };
+async function* exportLines(
+  read: Read,
+  namespace: string | undefined,
+  now: number,
+  tally: Tally,
+  breathe: Breathe,
+): AsyncGenerator<string> {
+  const scope = namespace === undefined ? [] : [namespace];
+  const sql = `SELECT coalesce(max(id), 0) AS lastId, count(*) AS size FROM memory_entry ${scope.length === 0 ? '' : 'WHERE namespace = ?'}`;
+  const row = (await read(sql, scope))[0] ?? {};
+  const extent: Extent = { namespace, now, size: numberOf(row, 'size'), lastId: numberOf(row, 'lastId') };
   yield `${JSON.stringify({ type: 'skillflow-memory', format: FORMAT, exportedAt: now, namespace: namespace ?? null })}\n`;
-  yield* entryLines(read, extent, tally);
+  for await (const line of entryLines(read, extent, tally)) {
+    yield line;
+    await breathe(extent.size);
+  }
   yield* linkLines(read, extent, tally);
   yield `${JSON.stringify({ type: 'end', ...tally })}\n`;
 }
@@ -154,17 +171,29 @@ async function finish(temporary: string, path: string, replaces: boolean): Promi
   await syncFolder(dirname(path));
 }
 
-/** See `Care.export`. */
-export async function exportMemory(deps: CareDeps, path: string, namespace?: string): Promise<ExportResult> {
-  if (namespace !== undefined) checkName('namespace', namespace);
-  const target = targetPath(deps.projectRoot, path, deps.databasePath);
-  const replaces = existsSync(target);
-  if (replaces && !(await isExport(target))) {
-    throw new ConflictError(`${target} exists and is no export`, {
-      hint: 'Give another path; nothing else is overwritten.',
-      details: { path },
+/** Whether a file is to be replaced. Errors: `InvalidInputError` when it is there and must not be. */
+async function replaces(target: string, overwrite: boolean): Promise<boolean> {
+  if (!existsSync(target)) return false;
+  const details = { parameter: 'path', path: target };
+  if (!overwrite) {
+    throw new InvalidInputError(`path: ${target} exists already`, {
+      hint: 'Give the path of a new file, or overwrite: true (--overwrite) to replace an older export.',
+      details,
     });
   }
+  if (await isExport(target)) return true;
+  throw new InvalidInputError(`path: ${target} exists and is no export`, {
+    hint: 'Give another path; nothing but an older export is overwritten.',
+    details,
+  });
+}
+
+/** See `Care.export`. */
+export async function exportMemory(deps: CareDeps, path: string, options: ExportOptions = {}): Promise<ExportResult> {
+  const { namespace, overwrite = false, ...watch } = options;
+  if (namespace !== undefined) checkName('namespace', namespace);
+  const target = targetPath(deps.projectRoot, path, deps.databasePath);
+  const isReplaced = await replaces(target, overwrite);
   const db = await deps.open('read');
   const tally: Tally = { entries: 0, versions: 0, links: 0 };
   return withTemporary(dirname(target), deps.runtime, async (temporary) => {
@@ -172,8 +201,16 @@ export async function exportMemory(deps: CareDeps, path: string, namespace?: str
       const file = await openFile(temporary, 'wx');
       try {
         const now = deps.runtime.now();
-        const bytes = await withReader(db, deps.key, (read) => writeLines(file, exportLines(read, namespace, now, tally)));
-        await finish(temporary, target, replaces);
+        const breathe = createBreath(deps.runtime, watch, 'the export');
+        stopWhenCancelled(watch, 'the export');
+        const bytes = await withReader(db, deps.key, (read) =>
+          writeLines(
+            file,
+            exportLines(read, namespace, now, tally, (size) => breathe(() => tell(watch, tally.entries, size))),
+          ),
+        );
+        stopWhenCancelled(watch, 'the export');
+        await finish(temporary, target, isReplaced);
         return { path: target, ...tally, bytes };
       } finally {
         await file.close();

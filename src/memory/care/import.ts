@@ -3,17 +3,19 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { InvalidInputError } from '../../errors.ts';
 import { storageError } from '../../store/storage-error.ts';
 import { checkName } from '../limits.ts';
-import { absorb } from './absorb.ts';
-import type { AbsorbReport } from './care.ts';
+import { absorbInSlices } from './absorb-in-slices.ts';
+import type { AbsorbReport, ImportOptions } from './care.ts';
 import type { CareDeps } from './care-deps.ts';
 import { sourcePath } from './care-path.ts';
 import { parseLine, type ParsedLine } from './export-line.ts';
 import type { Content, Incoming, IncomingLink, Source } from './incoming.ts';
+import { createBreath } from './watch.ts';
 
 /** A value of 1 MiB has at most 6 MiB when all of it is escaped. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 const NEWLINE = 10;
+const WHAT = 'the import';
 
 function wrong(line: number, problem: string, hint: string): InvalidInputError {
   return new InvalidInputError(`line ${line}: ${problem}`, { hint, details: { line } });
@@ -98,8 +100,8 @@ function* parsedLines(path: string): Generator<Numbered> {
   if (!ended) throw wrong(last + 1, 'the end line is missing: the file was cut off', 'Export again, or copy the file again.');
 }
 
-/** An export as a source of entries. Errors while it is read: `InvalidInputError` naming the line. */
-function fileSource(path: string): Source & Disposable {
+/** An export as a source of so many entries. Errors while it is read: `InvalidInputError` naming the line. */
+function fileSource(path: string, size: number): Source & Disposable {
   const lines = parsedLines(path);
   /** The line that was read to see where an entry ends. */
   let ahead: Numbered | undefined;
@@ -150,21 +152,38 @@ function fileSource(path: string): Source & Disposable {
       yield parsed.link;
     }
   }
-  return { entries, links, [Symbol.dispose]: () => void lines.return(undefined) };
+  return { size, entries, links, [Symbol.dispose]: () => void lines.return(undefined) };
 }
 
-/** See `Care.import`. */
-export async function importMemory(deps: CareDeps, path: string, namespace?: string): Promise<AbsorbReport> {
+/**
+ * Reads an export to its end, so that a wrong line anywhere is known before anything is brought in.
+ * @returns how many entries it has, of one namespace or all
+ */
+async function readThrough(path: string, { runtime }: CareDeps, { namespace, ...watch }: ImportOptions): Promise<number> {
+  using source = fileSource(path, 0);
+  const breathe = createBreath(runtime, watch, WHAT);
+  let entries = 0;
+  for (const entry of source.entries()) {
+    if (namespace === undefined || entry.namespace === namespace) entries += 1;
+    await breathe(() => watch.onProgress?.(0, `${entries} entries read`));
+  }
+  for (const _ of source.links()) await breathe(() => undefined);
+  return entries;
+}
+
+/** See `Care.import`. The file is read twice: to see that it is right, then to bring it in. */
+export async function importMemory(deps: CareDeps, path: string, options: ImportOptions = {}): Promise<AbsorbReport> {
+  const { namespace, ...watch } = options;
+  const { runtime } = deps;
   if (namespace !== undefined) checkName('namespace', namespace);
   const from = sourcePath(deps.projectRoot, path, deps.databasePath);
-  const db = await deps.open('write');
-  return db.write(async (queries) => {
-    using source = fileSource(from);
-    try {
-      return await absorb(queries, source, { now: deps.runtime.now(), replace: false, namespace });
-    } catch (error) {
-      if (error instanceof Error && 'syscall' in error) throw storageError(error, 'read', from);
-      throw error;
-    }
-  });
+  try {
+    const size = await readThrough(from, deps, options);
+    const db = await deps.open('write');
+    using source = fileSource(from, size);
+    return await absorbInSlices(db, source, { now: runtime.now(), namespace, runtime, watch, what: WHAT, progressFrom: 0.1 });
+  } catch (error) {
+    if (error instanceof Error && 'syscall' in error) throw storageError(error, 'read', from);
+    throw error;
+  }
 }

@@ -1,6 +1,7 @@
 import type { Connection } from '../../store/connection.ts';
 import type { Row, SqlValue } from '../../store/database.ts';
-import { numberOf, numberOrNull, textOf, textOrNull } from '../../store/row.ts';
+import { numberColumns, numberOf, numberOrNull, textBytes, textColumns, textOf, textOrNull } from '../../store/row.ts';
+import { isRemembered } from '../cached.ts';
 import { readColumns, readRow } from '../content.ts';
 
 /** The columns that an entry and its earlier versions share. */
@@ -23,6 +24,8 @@ const CONTENT = [
 export const CONTENT_COLUMNS = CONTENT.join(', ');
 /** Of {@link CONTENT_COLUMNS} those that are small; the hash stands for the value and its words. */
 export const SMALL = CONTENT.filter((column) => column !== 'value' && column !== 'words');
+/** Of {@link SMALL} those that say something: not who said it, and when. */
+const MEANING = SMALL.filter((column) => !['agent', 'session', 'run', 'updated_at'].includes(column));
 
 /** What an entry says, or said in an earlier version. */
 export interface Content {
@@ -31,6 +34,10 @@ export interface Content {
   readonly values: readonly SqlValue[];
   /** Of {@link SMALL}: equal for equal contents. */
   signature(): string;
+  /** Equal for contents that say the same, whoever said it, and when. */
+  meaning(): string;
+  /** Agent, session and run. */
+  readonly provenance: readonly SqlValue[];
   /** Names a version wherever it is kept: the hash of its value and when it was written. */
   readonly identity: string;
   readonly updatedAt: number;
@@ -61,6 +68,8 @@ export interface IncomingLink {
 
 /** Where entries come from. It is read once, entries first. Reading is synchronous, so that a transaction may do it. */
 export interface Source {
+  /** How many entries it has, for those who watch. */
+  readonly size: number;
   entries(): Iterable<Incoming>;
   links(): Iterable<IncomingLink>;
 }
@@ -73,6 +82,10 @@ export function signatureOf(row: Row): string {
   return SMALL.map((column) => printed(row[column])).join(' ');
 }
 
+export function meaningOf(row: Row): string {
+  return MEANING.map((column) => printed(row[column])).join(' ');
+}
+
 export function identityOf(row: Row): string {
   return `${printed(row['hash'])} ${printed(row['updated_at'])}`;
 }
@@ -83,6 +96,8 @@ export function toContent(row: Row): Content {
     version: numberOf(row, 'version'),
     values: CONTENT.map((column) => row[column] ?? null),
     signature: () => signatureOf(row),
+    meaning: () => meaningOf(row),
+    provenance: [row['agent'] ?? null, row['session'] ?? null, row['run'] ?? null],
     identity: identityOf(row),
     updatedAt: numberOf(row, 'updated_at'),
     expiresAt: numberOrNull(row, 'expires_at'),
@@ -97,14 +112,22 @@ const LINKS_PAGE = 500;
 /** {@link CONTENT_COLUMNS} for rows that `readRow` reads. */
 export const READ_CONTENT = readColumns(CONTENT);
 
-const ENTRIES = `SELECT id, ${readColumns(['namespace', 'key'])}, version, created_at, deleted_at, ${READ_CONTENT},
+/** The columns that entries have besides, for rows that `readRow` reads. */
+export const READ_NAMES = `${readColumns(['namespace', 'key'])}, ${numberColumns(['version', 'created_at', 'deleted_at'])}`;
+/** A link `l` with the names of its entries `f` and `t`. */
+export const READ_LINK = `from_id, to_id, ${textColumns(['kind'], 'l.')}, ${textColumns(['reason'])}, ${numberColumns(['created_at'], 'l.')},
+  ${textBytes('f.namespace')} AS from_namespace, ${textBytes('f.key')} AS from_key,
+  ${textBytes('t.namespace')} AS to_namespace, ${textBytes('t.key')} AS to_key`;
+
+const ENTRIES = `SELECT id, ${READ_NAMES}, ${READ_CONTENT},
     EXISTS (SELECT 1 FROM memory_version WHERE entry_id = memory_entry.id) AS has_history
-  FROM memory_entry WHERE id > ? ORDER BY id LIMIT ${PAGE}`;
+  FROM memory_entry WHERE id > ? AND ${isRemembered()} ORDER BY id LIMIT ${PAGE}`;
+const SIZE = `SELECT count(*) AS size FROM memory_entry WHERE ${isRemembered()}`;
 const HISTORY = `SELECT version, ${READ_CONTENT} FROM memory_version WHERE entry_id = ? ORDER BY version`;
-const LINKS = `SELECT from_id, to_id, l.kind, reason, l.created_at, f.namespace AS from_namespace, f.key AS from_key,
-    t.namespace AS to_namespace, t.key AS to_key
+const LINKS = `SELECT ${READ_LINK}
   FROM memory_link l JOIN memory_entry f ON f.id = from_id JOIN memory_entry t ON t.id = to_id
-  WHERE (from_id, to_id, l.kind) > (?, ?, ?) ORDER BY from_id, to_id, l.kind LIMIT ${LINKS_PAGE}`;
+  WHERE (from_id, to_id, l.kind) > (?, ?, ?) AND ${isRemembered('f.')} AND ${isRemembered('t.')}
+  ORDER BY from_id, to_id, l.kind LIMIT ${LINKS_PAGE}`;
 
 function* entriesOf(connection: Connection): Generator<Incoming> {
   for (let after = 0; ;) {
@@ -145,7 +168,8 @@ function* linksOf(connection: Connection): Generator<IncomingLink> {
   }
 }
 
-/** All that a database of the current schema holds; its connection has a read transaction open. */
+/** What a database of the current schema remembers, without its cache; its connection has a read transaction open. */
 export function databaseSource(connection: Connection): Source {
-  return { entries: () => entriesOf(connection), links: () => linksOf(connection) };
+  const size = numberOf(connection.get(SIZE) ?? {}, 'size');
+  return { size, entries: () => entriesOf(connection), links: () => linksOf(connection) };
 }

@@ -1,12 +1,14 @@
 import { DatabaseDamagedError } from '../../errors.ts';
 import type { Database } from '../../store/database.ts';
-import { absorb } from './absorb.ts';
+import { absorbInSlices } from './absorb-in-slices.ts';
+import { replaceAll } from './absorb.ts';
 import { backUpBefore } from './backup.ts';
-import type { AbsorbReport, RestoreResult } from './care.ts';
+import type { AbsorbReport, RestoreResult, Watch } from './care.ts';
 import { openLocal, type CareDeps } from './care-deps.ts';
 import { sourcePath } from './care-path.ts';
 import { databaseSource } from './incoming.ts';
 import { withSourceFile } from './source-file.ts';
+import { stopWhenCancelled } from './watch.ts';
 
 /**
  * Opens the project's database and makes a backup of it. A damaged one is left alone: what it still holds may be worth
@@ -28,30 +30,28 @@ export async function openSafely(deps: CareDeps, what: string): Promise<{ readon
 }
 
 /** See `Care.restore`. */
-export async function restore(deps: CareDeps, path: string): Promise<RestoreResult> {
+export async function restore(deps: CareDeps, path: string, watch: Watch = {}): Promise<RestoreResult> {
+  const { runtime } = deps;
   const from = sourcePath(deps.projectRoot, path, deps.databasePath);
   return withSourceFile(deps, from, async (source) => {
+    stopWhenCancelled(watch, 'restoring');
     const { db, safety } = await openSafely(deps, 'Restoring a backup');
     const report = await db.write(async (queries) => {
-      const options = { now: deps.runtime.now(), replace: true };
-      const absorbed = await absorb(queries, databaseSource(source.connection), options);
+      const replaced = await replaceAll(queries, databaseSource(source.connection), { runtime, watch });
       source.checkUnchanged();
-      return absorbed;
+      return replaced;
     });
     return { report, safety, manifest: source.manifest };
   });
 }
 
 /** See `Care.merge`. */
-export async function merge(deps: CareDeps, path: string): Promise<AbsorbReport> {
+export async function merge(deps: CareDeps, path: string, watch: Watch = {}): Promise<AbsorbReport> {
+  const { runtime } = deps;
   const from = sourcePath(deps.projectRoot, path, deps.databasePath);
   return withSourceFile(deps, from, async (source) => {
     const db = await deps.open('write');
-    return db.write(async (queries) => {
-      const options = { now: deps.runtime.now(), replace: false };
-      const absorbed = await absorb(queries, databaseSource(source.connection), options);
-      source.checkUnchanged();
-      return absorbed;
-    });
+    const options = { now: runtime.now(), runtime, watch, what: 'the merge', check: () => source.checkUnchanged() };
+    return absorbInSlices(db, databaseSource(source.connection), options);
   });
 }

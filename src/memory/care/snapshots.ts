@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { ConflictError, InvalidInputError, NotFoundError } from '../../errors.ts';
 import { nearest } from '../../nearest.ts';
 import type { Connection } from '../../store/connection.ts';
-import type { Queries, SqlValue } from '../../store/database.ts';
+import type { Queries } from '../../store/database.ts';
 import { makeProjectFolder } from '../../store/project-database.ts';
-import { textOf } from '../../store/row.ts';
+import { numberColumns, numberOrNull, textColumns, textOf, textOrNull } from '../../store/row.ts';
 import { codeOf, storageError } from '../../store/storage-error.ts';
-import { absorb } from './absorb.ts';
-import type { SnapshotDifference, SnapshotInfo } from './care.ts';
+import { replaceAll } from './absorb.ts';
+import type { SnapshotDifference, SnapshotInfo, Watch } from './care.ts';
 import { openLocal, type CareDeps } from './care-deps.ts';
 import { copyDatabase, freeName, timeName } from './copy.ts';
 import { isTaken } from './care-path.ts';
@@ -16,6 +16,7 @@ import { databaseSource } from './incoming.ts';
 import { readManifest, type Manifest } from './manifest.ts';
 import { openSafely } from './restore.ts';
 import { withSourceFile } from './source-file.ts';
+import { stopWhenCancelled } from './watch.ts';
 
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const ENDING = '.db';
@@ -55,7 +56,7 @@ export async function snapshot(deps: CareDeps, name?: string): Promise<SnapshotI
   }
   const time = timeName(deps.runtime.now());
   const path = name === undefined ? freeName((suffix) => join(folder, `${time}${suffix}${ENDING}`)) : given;
-  return toInfo(path.slice(folder.length + 1, -ENDING.length), path, await copyDatabase(deps, db.path, path));
+  return toInfo(path.slice(folder.length + 1, -ENDING.length), path, await copyDatabase(deps, db.path, path, { cache: false }));
 }
 
 async function names(deps: CareDeps): Promise<readonly string[]> {
@@ -85,10 +86,15 @@ export async function snapshots(deps: CareDeps): Promise<readonly SnapshotInfo[]
   return found.sort((a, b) => b.createdAt - a.createdAt || a.name.localeCompare(b.name));
 }
 
-/** The columns of one of our tables, as SQL: names from the schema. */
-async function columnsOf(queries: Queries, table: string): Promise<readonly string[]> {
-  const rows = await queries.all('SELECT name FROM pragma_table_info(?)', [table]);
-  return rows.map((row) => `"${textOf(row, 'name')}"`);
+interface Column {
+  readonly name: string;
+  readonly isText: boolean;
+}
+
+/** The columns of one of our tables, of text or of numbers. */
+async function columnsOf(queries: Queries, table: string): Promise<readonly Column[]> {
+  const rows = await queries.all(`SELECT ${textColumns(['name', 'type'])} FROM pragma_table_info(?)`, [table]);
+  return rows.map((row) => ({ name: textOf(row, 'name'), isText: textOf(row, 'type') === 'TEXT' }));
 }
 
 /** Adds and changes rows of a table to what they are in the snapshot. */
@@ -97,17 +103,20 @@ async function bringRows(
   table: string,
   from: Connection,
 ): Promise<{ readonly added: number; readonly changed: number }> {
-  const columns = await columnsOf(queries, table);
+  const found = await columnsOf(queries, table);
+  const columns = found.map(({ name }) => `"${name}"`);
   const list = columns.join(', ');
+  const read = found.map(({ name, isText }) => (isText ? textColumns : numberColumns)([name])).join(', ');
   const marks = columns.map(() => '?').join(', ');
   const set = columns.map((column) => `${column} = excluded.${column}`).join(', ');
   const differs = columns.map((column) => `${table}.${column} IS NOT excluded.${column}`).join(' OR ');
   const upsert = `INSERT INTO ${table} (${list}) VALUES (${marks}) ON CONFLICT (id) DO UPDATE SET ${set} WHERE ${differs}`;
   let added = 0;
   let changed = 0;
-  for (const row of from.all(`SELECT ${list} FROM ${table}`)) {
-    const known = (await queries.get(`SELECT 1 AS one FROM ${table} WHERE id = ?`, [row['id'] ?? null])) !== undefined;
-    const { changes } = await queries.run(upsert, Object.values(row));
+  for (const row of from.all(`SELECT ${read} FROM ${table}`)) {
+    const known = (await queries.get(`SELECT 1 AS one FROM ${table} WHERE id = ?`, [textOf(row, 'id')])) !== undefined;
+    const values = found.map(({ name, isText }) => (isText ? textOrNull : numberOrNull)(row, name));
+    const { changes } = await queries.run(upsert, values);
     if (!known) added += 1;
     else changed += changes;
   }
@@ -115,10 +124,12 @@ async function bringRows(
 }
 
 async function dropRows(queries: Queries, table: string, from: Connection): Promise<number> {
-  const wanted = new Set<SqlValue | undefined>(from.all(`SELECT id FROM ${table}`).map((row) => row['id']));
+  const ids = `SELECT ${textColumns(['id'])} FROM ${table}`;
+  const wanted = new Set(from.all(ids).map((row) => textOf(row, 'id')));
   let removed = 0;
-  for (const row of await queries.all(`SELECT id FROM ${table}`)) {
-    if (!wanted.has(row['id'])) removed += (await queries.run(`DELETE FROM ${table} WHERE id = ?`, [row['id'] ?? null])).changes;
+  for (const row of await queries.all(ids)) {
+    const id = textOf(row, 'id');
+    if (!wanted.has(id)) removed += (await queries.run(`DELETE FROM ${table} WHERE id = ?`, [id])).changes;
   }
   return removed;
 }
@@ -138,6 +149,7 @@ async function bringTables(queries: Queries, from: Connection): Promise<readonly
 export async function restoreSnapshot(
   deps: CareDeps,
   name: string,
+  watch: Watch = {},
 ): Promise<{ readonly differences: readonly SnapshotDifference[]; readonly safety: string }> {
   checkSnapshotName(name);
   const known = await names(deps);
@@ -149,10 +161,11 @@ export async function restoreSnapshot(
     });
   }
   return withSourceFile(deps, join(folderOf(deps), `${name}${ENDING}`), async (source) => {
+    stopWhenCancelled(watch, 'restoring');
     const { db, safety } = await openSafely(deps, 'Restoring a snapshot');
     const differences = await db.write(async (queries) => {
-      const options = { now: deps.runtime.now(), replace: true };
-      const { added, updated, removed } = await absorb(queries, databaseSource(source.connection), options);
+      const replaced = await replaceAll(queries, databaseSource(source.connection), { runtime: deps.runtime, watch });
+      const { added, updated, removed } = replaced;
       const tables = await bringTables(queries, source.connection);
       source.checkUnchanged();
       return [{ what: 'memory' as const, added, changed: updated, removed }, ...tables];

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import type { Database, Row, SqlValue } from '../../store/database.ts';
-import { numberOf, numberOrNull, textOf } from '../../store/row.ts';
+import { numberOf, numberOnly, numberOrNull, textColumns, textOf } from '../../store/row.ts';
 import { VISIBLE } from '../entry.ts';
 import { checkName } from '../limits.ts';
 import type { MemoryStats } from './care.ts';
@@ -49,7 +49,7 @@ async function byAge(db: Database, now: number, scope: readonly SqlValue[]): Pro
     (
       from,
     ) => `SELECT count(*) AS entries, coalesce(sum(octet_length(value)), 0) AS bytes, count(DISTINCT namespace) AS namespaces,
-      min(updated_at) AS oldest, max(updated_at) AS newest,
+      ${numberOnly('min(updated_at)')} AS oldest, ${numberOnly('max(updated_at)')} AS newest,
       count(*) FILTER (WHERE updated_at > ?) AS day,
       count(*) FILTER (WHERE updated_at <= ? AND updated_at > ?) AS week,
       count(*) FILTER (WHERE updated_at <= ? AND updated_at > ?) AS month,
@@ -71,12 +71,16 @@ export async function stats({ open, runtime }: CareDeps, namespace?: string): Pr
   const rest = await hidden(db, now, scope);
   const ask = (sql: (from: string) => string): Promise<readonly Row[]> => visible(db, sql, now, scope);
   const namespaces = await ask(
-    (from) => `SELECT namespace, count(*) AS entries, sum(octet_length(value)) AS bytes FROM ${from}
-      GROUP BY namespace ORDER BY entries DESC, namespace`,
+    (from) => `SELECT ${textColumns(['namespace'])}, count(*) AS entries, sum(octet_length(value)) AS bytes FROM ${from}
+      GROUP BY memory_entry.namespace ORDER BY entries DESC, memory_entry.namespace`,
   );
-  const kinds = await ask((from) => `SELECT kind, count(*) AS entries FROM ${from} GROUP BY kind ORDER BY entries DESC, kind`);
+  const kinds = await ask(
+    (from) => `SELECT ${textColumns(['kind'])}, count(*) AS entries FROM ${from}
+      GROUP BY memory_entry.kind ORDER BY entries DESC, memory_entry.kind`,
+  );
   const largest = await ask(
-    (from) => `SELECT namespace, key, octet_length(value) AS bytes FROM ${from} ORDER BY bytes DESC, id LIMIT ${LARGEST}`,
+    (from) =>
+      `SELECT ${textColumns(['namespace', 'key'])}, octet_length(value) AS bytes FROM ${from} ORDER BY bytes DESC, id LIMIT ${LARGEST}`,
   );
   return {
     entries: numberOf(total, 'entries'),
