@@ -1,9 +1,10 @@
 import { statSync } from 'node:fs';
 import { ConflictError, DatabaseDamagedError, ForbiddenError, StorageError } from '../errors.ts';
+import { checkPages } from './check-pages.ts';
 import { connect, type Connection } from './connection.ts';
 import { fileHead } from './file-head.ts';
 import { checkIdentity, IDENTITY_SQL, type Identity } from './migration.ts';
-import { numberOf, textOf } from './row.ts';
+import { numberOf, textBytes, textOf } from './row.ts';
 import { damaged } from './sqlite-failure.ts';
 import { baseCode, codeOf, storageError } from './storage-error.ts';
 
@@ -121,14 +122,27 @@ export async function connectReadOnly(path: string, key?: string): Promise<Conne
   return connect(path, 'frozen', key);
 }
 
-function examine(connection: Connection): Identity {
+/** A schema that is no text: the driver ends the process when it tells what the columns of a statement are. */
+function checkSchema(connection: Connection): void {
+  const sql = `SELECT ${textBytes("type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '')")} AS line FROM sqlite_schema`;
+  const lines = connection.all(sql);
+  try {
+    for (const row of lines) textOf(row, 'line');
+  } catch (error) {
+    throw damaged(connection.path, 'its schema is no text', error);
+  }
+}
+
+/** A broken full-text index does not count: entries can be read without it, and it can be made anew. */
+async function examine(connection: Connection): Promise<Identity> {
   const { path } = connection;
   try {
     const identity = readIdentity(connection);
     checkIdentity(path, identity);
+    checkSchema(connection);
     if (size(path) <= CHECKED_BYTES) {
-      const verdict = connection.all('PRAGMA quick_check(1)').map((row) => textOf(row, 'quick_check'));
-      if (verdict[0] !== 'ok') throw damaged(path, verdict.join('; '));
+      const { damage } = await checkPages('quick_check', async (sql, params) => connection.all(sql, params));
+      if (damage[0] !== undefined) throw damaged(path, damage[0]);
     }
     return identity;
   } finally {
@@ -139,7 +153,7 @@ function examine(connection: Connection): Identity {
 /** A wrong key and a garbled first page look alike: neither can be told from the other. */
 async function examineWith(path: string, key: string | undefined, open: Promise<Connection>): Promise<Identity> {
   try {
-    return examine(await open);
+    return await examine(await open);
   } catch (error) {
     if (key === undefined || !(error instanceof DatabaseDamagedError) || !isNotDatabase(error.cause)) throw error;
     throw keyRefused(path, ' with another key (or its first page is damaged)', error);

@@ -10,6 +10,77 @@ export function damaged(path: string, reason: string, cause?: unknown): Database
   });
 }
 
+/** What marks an error as one of the full-text index alone. */
+const FULL_TEXT = 'full-text index';
+
+/** Whether an error says that the full-text index is damaged, which `memory doctor --repair` makes anew. */
+export function isIndexDamage(error: unknown): error is DatabaseDamagedError {
+  return error instanceof DatabaseDamagedError && error.details?.['part'] === FULL_TEXT;
+}
+
+/** A server's database has a URL. */
+const isRemote = (path: string): boolean => /^\w+:\/\//.test(path);
+
+const MEND = 'Run skillflow memory doctor --repair, which';
+const MOVE =
+  'Export the memory with skillflow memory export, and import it into a new database: one on a server is not repaired.';
+
+function indexDamaged(path: string, reason: string, cause: unknown): DatabaseDamagedError {
+  return new DatabaseDamagedError(
+    `the full-text index of the database ${path} is damaged, while the entries themselves are intact: ${reason}`,
+    {
+      cause,
+      hint: isRemote(path)
+        ? MOVE
+        : `${MEND} makes the index anew from the entries after a backup; until then entries can be read.`,
+      details: { path, part: FULL_TEXT },
+    },
+  );
+}
+
+/** Of a search, which reads both: the code does not say which of the two it was. */
+function perhapsIndexDamaged(path: string, reason: string, cause: unknown): DatabaseDamagedError {
+  const mend = `${MEND} makes the full-text index anew after a backup; if it finds that more is damaged, restore a backup.`;
+  return new DatabaseDamagedError(`the database ${path} is damaged, perhaps in its full-text index alone: ${reason}`, {
+    cause,
+    hint: isRemote(path) ? MOVE : mend,
+    details: { path },
+  });
+}
+
+function tableMissing(path: string, table: string, cause: unknown): DatabaseDamagedError {
+  return new DatabaseDamagedError(`the database ${path} is damaged: its table ${table} is missing`, {
+    cause,
+    hint: isRemote(path) ? MOVE : `${MEND} makes anew what follows from the rest after a backup, and says what does not.`,
+    details: { path, table },
+  });
+}
+
+/** What SQLite says with its general code when the index or what it is made of is not what it should be. */
+const INDEX_SAYS = [
+  /^no such table: (?:main\.)?(?:memory_fts|memory_text)/,
+  /^vtable constructor failed: memory_fts/,
+  /^invalid fts5 file format/,
+  /^no such module: (?!fts5)/,
+  /^table memory_fts has no column named /,
+  /^cannot modify memory_fts because it is a view/,
+];
+/** The same, where only the statement says what it is about. */
+const SAYS_LITTLE = /^(?:SQL logic error$|no such column: )/;
+
+/** Whether a failure is one of the full-text index: search reads it, and the triggers of an entry write to it. */
+function isOfIndex(code: string, message: string, sql: string): boolean {
+  if (code === 'SQLITE_CORRUPT_VTAB' || code === 'UNKNOWN_SQLITE_ERROR_267') return true; // it is our only virtual table
+  const readsIndex = sql.includes('memory_fts');
+  if (baseCode(code) === 'SQLITE_CORRUPT') return readsIndex && !sql.includes('memory_entry');
+  if (code !== 'SQLITE_ERROR') return false;
+  if (INDEX_SAYS.some((saying) => saying.test(message))) return true;
+  return SAYS_LITTLE.test(message) && (readsIndex || (message === 'SQL logic error' && sql.includes('memory_entry')));
+}
+
+/** What JSON functions say of a column that damage has changed: all that is stored or passed to them is sound. */
+const DAMAGED_JSON = /^(?:malformed JSON|JSON cannot hold BLOB values)$/;
+
 /** Kinds of failures by the low byte of SQLite's result code (source: sqlite.org/rescode.html). */
 const KINDS: Readonly<Record<number, string>> = {
   3: 'SQLITE_PERM',
@@ -34,12 +105,16 @@ function sqliteCode(thrown: unknown): string {
 
 /**
  * What the driver threw, as an error of ours, by SQLite's result code (source: sqlite.org/rescode.html).
- * A constraint becomes `ConflictError`, since it says that the write contradicts what is stored.
+ * A constraint becomes `ConflictError`, since it says that the write contradicts what is stored; damage of the full-text
+ * index alone is told apart ({@link isIndexDamage}), since it can be mended.
  */
 export function sqliteFailure(thrown: unknown, path: string, sql: string): SkillflowError {
   if (thrown instanceof SkillflowError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const code = sqliteCode(thrown);
+  if (isOfIndex(codeOf(thrown), message, sql)) return indexDamaged(path, message, thrown);
+  const missing = /^no such table: (?:main\.)?(\w+)$/.exec(message)?.[1];
+  if (code === 'SQLITE_ERROR' && missing !== undefined) return tableMissing(path, missing, thrown);
   switch (baseCode(code)) {
     case 'SQLITE_BUSY':
     case 'SQLITE_LOCKED':
@@ -49,6 +124,7 @@ export function sqliteFailure(thrown: unknown, path: string, sql: string): Skill
         details: { path, code },
       });
     case 'SQLITE_CORRUPT':
+      return sql.includes('memory_fts') ? perhapsIndexDamaged(path, message, thrown) : damaged(path, message, thrown);
     case 'SQLITE_NOTADB':
       return damaged(path, message, thrown);
     case 'SQLITE_FULL':
@@ -66,6 +142,7 @@ export function sqliteFailure(thrown: unknown, path: string, sql: string): Skill
     case 'SQLITE_TOOBIG':
       return new InvalidInputError(`a value is too large for the database: ${message}`, { cause: thrown });
     default:
+      if (DAMAGED_JSON.test(message)) return damaged(path, message, thrown);
       return new InternalError(`the database refused a statement: ${message}`, { cause: thrown, details: { path, sql, code } });
   }
 }

@@ -12,6 +12,26 @@ export interface BackupResult {
   readonly createdAt: number;
 }
 
+/** How a long call is watched and stopped. */
+export interface Watch {
+  /** Ends the call with `CancelledError`, at the end of what is under way. */
+  readonly signal?: AbortSignal | undefined;
+  /** @param done 0–1 */
+  readonly onProgress?: ((done: number, what: string) => void) | undefined;
+}
+
+export interface ExportOptions extends Watch {
+  /** Only entries of this one; default: all but the cache. */
+  readonly namespace?: string | undefined;
+  /** Replace an older export; default `false`. */
+  readonly overwrite?: boolean | undefined;
+}
+
+export interface ImportOptions extends Watch {
+  /** Only entries of this one; default: all. */
+  readonly namespace?: string | undefined;
+}
+
 /** What bringing in entries did. */
 export interface AbsorbReport {
   readonly added: number;
@@ -19,6 +39,7 @@ export interface AbsorbReport {
   readonly updated: number;
   /** Ours was newer, and theirs became an earlier version. */
   readonly kept: number;
+  /** Both said the same. Where theirs was written later, its time and its agent, session and run count. */
   readonly unchanged: number;
   /** Only when the whole memory was replaced. */
   readonly removed: number;
@@ -49,6 +70,7 @@ export interface ExportResult {
   readonly bytes: number;
 }
 
+/** Counts of all that lies in the database; the namespace `cache` with the kind `cache` is what is only cached. */
 export interface MemoryStats {
   readonly entries: number;
   readonly namespaces: number;
@@ -71,7 +93,7 @@ export interface MemoryStats {
 }
 
 export interface Finding {
-  readonly check: 'integrity' | 'orphans' | 'full-text' | 'change log' | 'vectors' | 'values';
+  readonly check: 'integrity' | 'schema' | 'orphans' | 'full-text' | 'change log' | 'vectors' | 'values';
   readonly status: 'ok' | 'wrong' | 'repaired' | 'not checked';
   readonly detail: string;
 }
@@ -116,14 +138,27 @@ export interface Care {
    * @param path default: `.skillflow/backups/<time>.db`. An existing file is refused (`ConflictError`).
    */
   backup(path?: string): Promise<BackupResult>;
-  /** Replaces the memory by a backup's, in one transaction, after making a backup of what is there. */
-  restore(path: string): Promise<RestoreResult>;
-  /** Writes all entries with versions and links as JSON lines; a whole file or none. */
-  export(path: string, namespace?: string): Promise<ExportResult>;
-  /** Reads what {@link Care.export} wrote, in one transaction; a line that is wrong is named and nothing changes. */
-  import(path: string, options?: { readonly namespace?: string }): Promise<AbsorbReport>;
-  /** Brings in the memory of another Skillflow database: the newest version of an entry wins, the other becomes history. */
-  merge(path: string): Promise<AbsorbReport>;
+  /**
+   * Replaces the memory by a backup's, in one transaction, after making a backup of what is there; the cache is left as it
+   * is. Until it ends, others can read but not write; cancelled, it changes nothing.
+   */
+  restore(path: string, watch?: Watch): Promise<RestoreResult>;
+  /**
+   * Writes all entries with versions and links as JSON lines, without the cache unless its namespace is asked for; a whole
+   * file or none. An existing file is refused (`InvalidInputError`), with `overwrite` all but an older export.
+   */
+  export(path: string, options?: ExportOptions): Promise<ExportResult>;
+  /**
+   * Reads what {@link Care.export} wrote; a line that is wrong is named before anything changes. Others can write
+   * meanwhile: entries come in by many short transactions, each whole in itself. Stopped half-way, it leaves what it has
+   * brought in and says how much; the same call again goes on, and ends as one that was not stopped.
+   */
+  import(path: string, options?: ImportOptions): Promise<AbsorbReport>;
+  /**
+   * Brings in the memory of another Skillflow database, without its cache: the newest version of an entry wins, the other
+   * becomes history. In many short transactions, as {@link Care.import}.
+   */
+  merge(path: string, watch?: Watch): Promise<AbsorbReport>;
   /** Removes what is expired, deleted for longer than `deletedDays`, old versions, unused vectors; then gives the space back. */
   compact(options?: {
     readonly namespace?: string;
@@ -138,9 +173,12 @@ export interface Care {
   doctor(options?: { readonly repair?: boolean }): Promise<DoctorReport>;
   /** Moves everything committed from the log into the file and syncs it. */
   persist(): Promise<{ readonly entries: number; readonly framesLeft: number; readonly bytes: number }>;
-  /** Keeps the state of memory, swarms, agents and tasks under a name. */
+  /** Keeps the state of memory, swarms, agents and tasks under a name; not what is cached. */
   snapshot(name?: string): Promise<SnapshotInfo>;
   snapshots(): Promise<readonly SnapshotInfo[]>;
-  /** Goes back to a snapshot, in one transaction, after making a backup of what is there. */
-  restoreSnapshot(name: string): Promise<{ readonly differences: readonly SnapshotDifference[]; readonly safety: string }>;
+  /** Goes back to a snapshot as {@link Care.restore} does. */
+  restoreSnapshot(
+    name: string,
+    watch?: Watch,
+  ): Promise<{ readonly differences: readonly SnapshotDifference[]; readonly safety: string }>;
 }

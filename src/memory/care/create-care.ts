@@ -13,16 +13,16 @@ import { stats } from './stats.ts';
 export function createCare(deps: CareDeps): Care {
   return {
     backup: (path) => backup(deps, path),
-    restore: (path) => restore(deps, path),
-    export: (path, namespace) => exportMemory(deps, path, namespace),
-    import: (path, options = {}) => importMemory(deps, path, options.namespace),
-    merge: (path) => merge(deps, path),
+    restore: (path, watch) => restore(deps, path, watch),
+    export: (path, options) => exportMemory(deps, path, options),
+    import: (path, options) => importMemory(deps, path, options),
+    merge: (path, watch) => merge(deps, path, watch),
     compact: (options) => compact(deps, options),
     stats: (namespace) => stats(deps, namespace),
     doctor: (options) => doctor(deps, options),
     persist: () => persist(deps),
     snapshot: (name) => snapshot(deps, name),
     snapshots: () => snapshots(deps),
-    restoreSnapshot: (name) => restoreSnapshot(deps, name),
+    restoreSnapshot: (name, watch) => restoreSnapshot(deps, name, watch),
   };
 }

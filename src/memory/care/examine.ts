@@ -2,16 +2,13 @@ import { setImmediate } from 'node:timers/promises';
 import { DatabaseDamagedError, SkillflowError } from '../../errors.ts';
 import { contentHash } from '../../store/content-hash.ts';
 import { NOT_CHECKED, type Database, type Queries, type Row, type SqlValue } from '../../store/database.ts';
-import { numberOf, textOf } from '../../store/row.ts';
+import { numberOf, numberOnly, textOf } from '../../store/row.ts';
+import { checkPages, type PagesVerdict } from '../../store/check-pages.ts';
 import { runApart } from '../../store/run-apart.ts';
+import { isIndexDamage } from '../../store/sqlite-failure.ts';
 import { readColumns } from '../content.ts';
 import type { Finding } from './care.ts';
-
-/** A finding, and how it can be repaired. */
-export interface Examined extends Finding {
-  /** Inside a transaction; says what was done. */
-  readonly repair?: (queries: Queries) => Promise<string>;
-}
+import type { Examined } from './examined.ts';
 
 interface Check {
   (db: Database): Promise<readonly Examined[]>;
@@ -32,11 +29,15 @@ async function count(queries: Queries, sql: string, params: readonly SqlValue[] 
 
 const SOME = 5;
 
-/** What SQLite's check says, line by line; of a file on a thread of its own, since it reads all of it. */
-async function verdictOf(db: Database, key: string | undefined): Promise<readonly string[]> {
-  if (db.kind !== 'file') return (await db.integrity()).split('\n');
-  const rows = await runApart({ path: db.path, mode: 'read', key }, 'PRAGMA integrity_check');
-  return rows.map((row) => textOf(row, 'integrity_check'));
+/** What SQLite's check says; of a file on a thread of its own, since it reads all of it. */
+async function verdictOf(db: Database, key: string | undefined): Promise<PagesVerdict | undefined> {
+  if (db.kind === 'file') {
+    return checkPages('integrity_check', (sql, params) => runApart({ path: db.path, mode: 'read', key }, sql, params));
+  }
+  const lines = (await db.integrity()).split('\n').filter((line) => line !== 'ok');
+  if (lines[0] === NOT_CHECKED) return undefined;
+  const isFullText = (line: string): boolean => line.includes('memory_fts');
+  return { damage: lines.filter((line) => !isFullText(line)), fullText: lines.filter(isFullText) };
 }
 
 /** SQLite's own check of every page and index. The full-text index is reported apart, since it can be made anew. */
@@ -44,21 +45,19 @@ export async function checkIntegrity(
   db: Database,
   key: string | undefined,
 ): Promise<{ readonly finding: Examined; readonly fullText: readonly string[] }> {
+  const finding = (status: Finding['status'], detail: string): Examined => ({ check: 'integrity', status, detail });
   try {
-    const lines = await verdictOf(db, key);
-    if (lines[0] === NOT_CHECKED)
-      return { finding: { check: 'integrity', status: 'not checked', detail: NOT_CHECKED }, fullText: [] };
-    const fullText = lines.filter((line) => line.includes('memory_fts'));
-    const damage = lines.filter((line) => line !== 'ok' && !line.includes('memory_fts'));
-    if (damage.length === 0)
-      return { finding: { check: 'integrity', status: 'ok', detail: 'every page and index is sound' }, fullText };
+    const verdict = await verdictOf(db, key);
+    if (verdict === undefined) return { finding: finding('not checked', NOT_CHECKED), fullText: [] };
+    const { damage, fullText } = verdict;
+    if (damage.length === 0) return { finding: finding('ok', 'every page and index is sound'), fullText };
     const detail = `SQLite reports damage, which is not repaired: ${damage.slice(0, SOME).join('; ')}. Restore a backup into a new database; one made now is only kept if the copy is sound.`;
-    return { finding: { check: 'integrity', status: 'wrong', detail }, fullText };
+    return { finding: finding('wrong', detail), fullText };
   } catch (error) {
     if (!(error instanceof SkillflowError)) throw error;
-    const damaged = error instanceof DatabaseDamagedError;
-    const detail = damaged ? `${error.message}. ${error.hint ?? ''}` : error.message;
-    return { finding: { check: 'integrity', status: damaged ? 'wrong' : 'not checked', detail }, fullText: [] };
+    if (isIndexDamage(error)) return { finding: finding('not checked', error.message), fullText: [error.message] };
+    if (!(error instanceof DatabaseDamagedError)) return { finding: finding('not checked', error.message), fullText: [] };
+    return { finding: finding('wrong', `${error.message}. ${error.hint ?? ''}`), fullText: [] };
   }
 }
 
@@ -81,26 +80,6 @@ export const checkOrphans = check('orphans', async (db) => {
     },
   };
 });
-
-/** @param reported what the check of integrity said of the index */
-export async function checkFullText(db: Database, reported: readonly string[]): Promise<Examined> {
-  const repair = async (queries: Queries): Promise<string> => {
-    await queries.run(`INSERT INTO memory_fts (memory_fts) VALUES ('rebuild')`);
-    return 'the index was made anew';
-  };
-  const wrong = (detail: string): Examined => ({ check: 'full-text', status: 'wrong', detail, repair });
-  if (reported.length > 0) return wrong(`the full-text index is damaged: ${reported.slice(0, SOME).join('; ')}`);
-  if (db.readOnly) return { check: 'full-text', status: 'not checked', detail: 'the database is open read-only' };
-  try {
-    // With rank 1 the index is compared with the entries too (source: sqlite.org/fts5.html#the_integrity_check_command).
-    await db.run(`INSERT INTO memory_fts (memory_fts, rank) VALUES ('integrity-check', 1)`);
-    return { check: 'full-text', status: 'ok', detail: 'the full-text index agrees with the entries' };
-  } catch (error) {
-    if (error instanceof DatabaseDamagedError) return wrong('the full-text index disagrees with the entries');
-    if (!(error instanceof SkillflowError)) throw error;
-    return { check: 'full-text', status: 'not checked', detail: error.message };
-  }
-}
 
 /** Entries without any change, as long as the log has all of them; and those whose last change is a wrong one. */
 const UNLOGGED = `memory_entry e LEFT JOIN (SELECT entry_id, max(seq) AS seq FROM chg GROUP BY entry_id) last ON last.entry_id = e.id
@@ -195,7 +174,7 @@ async function examineValues(queries: Queries): Promise<Faults> {
   const name = (row: Row): string => `${readableText(row, 'namespace') ?? '?'}/${readableText(row, 'key') ?? '?'}`;
   for (let after = 0, size = PAGE; size === PAGE;) {
     const page = await queries.all(
-      `SELECT id, ${readColumns(['namespace', 'key'])}, version, ${readColumns(['value', 'format', 'tags'])}, hash
+      `SELECT ${readColumns(['id', 'namespace', 'key', 'version', 'value', 'format', 'tags', 'hash'])}
         FROM memory_entry WHERE id > ? ORDER BY id LIMIT ${PAGE}`,
       [after],
     );
@@ -206,7 +185,7 @@ async function examineValues(queries: Queries): Promise<Faults> {
   }
   for (let after: readonly SqlValue[] = [0, 0], size = PAGE; size === PAGE;) {
     const page: readonly Row[] = await queries.all(
-      `SELECT entry_id AS id, ${readColumns(['namespace', 'key'])}, v.version, ${readColumns(['value', 'format', 'tags'], 'v.')}, v.hash
+      `SELECT ${numberOnly('entry_id')} AS id, ${readColumns(['namespace', 'key'])}, ${readColumns(['version', 'value', 'format', 'tags', 'hash'], 'v.')}
         FROM memory_version v JOIN memory_entry e ON e.id = entry_id
         WHERE (entry_id, v.version) > (?, ?) ORDER BY entry_id, v.version LIMIT ${PAGE}`,
       after,
@@ -223,7 +202,7 @@ async function examineValues(queries: Queries): Promise<Faults> {
 async function hashAnew(queries: Queries, { hashes }: Faults): Promise<string> {
   for (const { table, id, version } of hashes) {
     const where = table === 'memory_entry' ? 'id = ? AND version = ?' : 'entry_id = ? AND version = ?';
-    const row = await queries.get(`SELECT value FROM ${table} WHERE ${where}`, [id, version]);
+    const row = await queries.get(`SELECT ${readColumns(['value'])} FROM ${table} WHERE ${where}`, [id, version]);
     if (row === undefined) continue; // changed or removed since it was examined
     await queries.run(`UPDATE ${table} SET hash = ? WHERE ${where}`, [contentHash(textOf(row, 'value')), id, version]);
   }

@@ -20,7 +20,7 @@ beforeEach(async () => {
 
 /** Exports here, imports there. */
 async function carry(namespace?: string): Promise<ReturnType<Place['care']['import']>> {
-  await place.care.export('e.jsonl', namespace);
+  await place.care.export('e.jsonl', { namespace, overwrite: true });
   writeFileSync(join(other.root, 'e.jsonl'), readFileSync(join(place.root, 'e.jsonl')));
   return other.care.import('e.jsonl');
 }
@@ -103,7 +103,7 @@ describe('an export brings back', () => {
 });
 
 describe('the file', () => {
-  test('replaces an older export, and nothing else', async () => {
+  test('is a new one, or replaces an older export when told to, and nothing else', async () => {
     await say(place, 'a', 'v');
     const first = await place.care.export('e.jsonl');
     expect(first).toEqual({
@@ -114,9 +114,15 @@ describe('the file', () => {
       bytes: readFileSync(first.path).length,
     });
     await say(place, 'b', 'v');
-    expect((await place.care.export('e.jsonl')).entries).toBe(2);
+    await expect(place.care.export('e.jsonl')).rejects.toMatchObject({
+      code: 'invalid_input',
+      hint: expect.stringMatching(/overwrite/),
+    });
+    expect(readFileSync(first.path)).toHaveLength(first.bytes);
+    expect((await place.care.export('e.jsonl', { overwrite: true })).entries).toBe(2);
     writeFileSync(join(place.root, 'mine.ts'), 'code');
-    await expect(place.care.export('mine.ts')).rejects.toThrow(ConflictError);
+    for (const overwrite of [false, true])
+      await expect(place.care.export('mine.ts', { overwrite })).rejects.toThrow(InvalidInputError);
     await expect(place.care.export('.skillflow/skillflow.db')).rejects.toThrow(ConflictError);
     expect(readFileSync(join(place.root, 'mine.ts'), 'utf8')).toBe('code');
     expect(filesBelow(place.root)).toEqual(['e.jsonl', 'mine.ts']);

@@ -80,6 +80,50 @@ describe('of two that differ', () => {
     expect(await merge()).toEqual(noReport({ unchanged: 1 }));
   });
 
+  test.each([
+    ['later', 10, 20],
+    ['earlier', 20, 10],
+  ])(
+    'and what says the same is unchanged, though it was said %s and by another; the later time counts',
+    async (_, ourAt, theirAt) => {
+      await say(ours, 'k', 'same', { at: ourAt, agent: 'a', tags: ['t'] });
+      await say(theirs, 'k', 'same', { at: theirAt, agent: 'b', tags: ['t'] });
+      expect(await merge()).toEqual(noReport({ unchanged: 1 }));
+      expect(await everything(ours.db)).toMatchObject({
+        entries: [{ value: 'same', version: 1, updated_at: 20, agent: ourAt === 20 ? 'a' : 'b' }],
+        versions: [],
+      });
+      expect(await faults(ours.db)).toEqual([]);
+    },
+  );
+
+  test('and what differs in more than its time and its source is no equal', async () => {
+    await say(ours, 'a', 'same', { at: 10 });
+    await say(theirs, 'a', 'same', { at: 20, tags: ['t'] });
+    await say(ours, 'b', 'same', { at: 10 });
+    await say(theirs, 'b', 'same', { at: 20, expiresAt: NOW + 1 });
+    expect(await merge()).toMatchObject({ updated: 2, unchanged: 0, versions: 2 });
+  });
+
+  test('and of equal ones with different pasts nothing is lost', async () => {
+    await say(ours, 'k', 'one', { at: 1 });
+    await say(ours, 'k', 'same', { at: 10 });
+    await say(theirs, 'k', 'two', { at: 2 });
+    await say(theirs, 'k', 'same', { at: 20 });
+    expect(await merge()).toMatchObject({ unchanged: 1, updated: 0, conflicts: [] });
+    const values = (await versions()).map(([, value]) => value);
+    expect(values).toEqual(expect.arrayContaining(['one', 'two']));
+    expect(values.at(-1)).toBe('same');
+  });
+
+  test('a deletion of what is equal is a change', async () => {
+    await say(ours, 'k', 'same', { at: 10 });
+    await say(theirs, 'k', 'same', { at: 20 });
+    await theirs.db.run('UPDATE memory_entry SET deleted_at = 30');
+    expect(await merge()).toEqual(noReport({ updated: 1 }));
+    expect((await everything(ours.db)).entries).toMatchObject([{ deleted_at: 30 }]);
+  });
+
   test('a copy that went on is followed without conflict, with its own numbers', async () => {
     await say(ours, 'k', 'one', { at: 1 });
     await ours.care.backup('start.db');
@@ -186,6 +230,30 @@ test('any two memories: the newest of each holds, nothing is lost, a second time
       }
     }),
     { seed: 5, numRuns: 40 },
+  );
+  expect(await faults(ours.db)).toEqual([]);
+});
+
+test('any two memories of few values: the newest of each holds, and a second time changes nothing', async () => {
+  const step = fc.record({
+    mine: fc.boolean(),
+    key: fc.constantFrom('a', 'b'),
+    value: fc.constantFrom('x', 'y'),
+    at: fc.integer({ min: 1, max: 40 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.uniqueArray(step, { maxLength: 12, selector: ({ key, at }) => `${key}${at}` }), async (steps) => {
+      for (const { db } of [ours, theirs]) await db.run('DELETE FROM memory_entry');
+      const ordered = steps.toSorted((x, y) => x.at - y.at);
+      for (const { mine, key, value, at } of ordered)
+        await (mine ? ours : theirs).db.write((queries) => put(queries, 'n', key, { value, at }));
+      await merge();
+      for (const entry of (await everything(ours.db)).entries) {
+        const last = ordered.findLast(({ key }) => key === entry['key']);
+        expect([entry['value'], entry['updated_at']]).toEqual([last?.value, last?.at]);
+      }
+    }),
+    { seed: 6, numRuns: 40 },
   );
   expect(await faults(ours.db)).toEqual([]);
 });

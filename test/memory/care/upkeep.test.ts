@@ -139,10 +139,17 @@ describe('the doctor', () => {
     const report = await place.care.doctor({ repair: true });
     expect(report).toMatchObject({ ok: true, backup: null });
     expect(report.findings.map(({ check, status }) => [check, status])).toEqual(
-      ['integrity', 'orphans', 'full-text', 'change log', 'vectors', 'values'].map((check) => [check, 'ok']),
+      ['integrity', 'schema', 'orphans', 'full-text', 'change log', 'vectors', 'values'].map((check) => [check, 'ok']),
     );
     expect(existsSync(join(place.root, '.skillflow', 'backups'))).toBe(false);
   });
+
+  /** As the migrations make it; taken away for what it would have logged, and put back. */
+  const DELETE_TRIGGER = `CREATE TRIGGER memory_entry_delete AFTER DELETE ON memory_entry BEGIN
+    INSERT INTO memory_fts (memory_fts, rowid, key, value, tags)
+      SELECT 'delete', old.id, old.key, coalesce(old.words, old.value), old.tags WHERE old.deleted_at IS NULL;
+    INSERT INTO chg (entry_id, op) VALUES (old.id, 'delete');
+  END`;
 
   test.each<[string, string, readonly string[]]>([
     [
@@ -169,7 +176,12 @@ describe('the doctor', () => {
     [
       'a deletion that is not logged',
       'change log',
-      ['DROP TRIGGER memory_entry_delete', 'DELETE FROM memory_entry', `INSERT INTO memory_fts (memory_fts) VALUES ('rebuild')`],
+      [
+        'DROP TRIGGER memory_entry_delete',
+        'DELETE FROM memory_entry',
+        `INSERT INTO memory_fts (memory_fts) VALUES ('rebuild')`,
+        DELETE_TRIGGER,
+      ],
     ],
     [
       'a vector that is too short',
