@@ -52,6 +52,7 @@ const memoryRestore = defineLegacy({
   plan: (args) => ({
     tool: 'memory_restore',
     input: sameArgument(args, 'path', 'backupPath'),
+    spelling: args['backupPath'] === undefined ? {} : { path: 'backupPath' },
     body: answered('memory_restore', args, (output) => {
       const { path, ...result } = memoryRestoreOutput.parse(output);
       return { message: `the memory is what the backup holds`, result: { backupPath: path, ...result } };
@@ -95,6 +96,7 @@ const memorySync = defineLegacy({
     return {
       tool: 'memory_merge',
       input: { path: args.target },
+      spelling: { path: 'target' },
       body: answered('memory_sync', args, (output) => {
         const { path, ...result } = memoryAbsorbOutput.parse(output);
         return { message: `${result.added} added, ${result.updated} updated`, result: { target: path, ...result } };
@@ -128,6 +130,7 @@ const contextRestore = defineLegacy({
   plan: (args) => ({
     tool: 'snapshot_restore',
     input: { name: args.snapshotId },
+    spelling: { name: 'snapshotId' },
     body: answered('context_restore', args, (output) => {
       const { name, ...result } = snapshotRestoreOutput.parse(output);
       const rows = result.differences.reduce((sum, one) => sum + one.added + one.changed + one.removed, 0);

@@ -67,17 +67,36 @@ const memoryNamespace = defineLegacy({
   plan: (args) => NAMESPACE_ACTIONS[args.action](args),
 });
 
-/** Parts of `byAge` in each timeframe. */
-const TIMEFRAMES = {
-  '24h': ['day'],
-  '1d': ['day'],
-  day: ['day'],
-  '7d': ['day', 'week'],
-  week: ['day', 'week'],
-  '30d': ['day', 'week', 'month'],
-  month: ['day', 'week', 'month'],
-  all: ['day', 'week', 'month', 'older'],
-} as const;
+/** What entries are counted by: those of the last `days` are in all parts of `byAge` up to this one. */
+const AGES = [
+  { age: 'day', days: 1, said: 'the last 24 hours' },
+  { age: 'week', days: 7, said: 'the last 7 days' },
+  { age: 'month', days: 30, said: 'the last 30 days' },
+  { age: 'older', days: Infinity, said: 'all times' },
+] as const;
+const DAYS: Readonly<Record<string, number>> = { hour: 1 / 24, h: 1 / 24, day: 1, d: 1, week: 7, w: 7, month: 30, all: Infinity };
+
+/** Days of a timeframe such as `1h`, `24h`, `7d`, `2w`, `week` or `all`; `undefined` for any other text. */
+function daysOf(timeframe: string): number | undefined {
+  const [, count = '1', unit = ''] = /^(\d{1,6})? ?([a-z]+)$/.exec(timeframe.trim().toLowerCase()) ?? [];
+  const days = Object.hasOwn(DAYS, unit) ? DAYS[unit] : undefined;
+  return days === undefined ? undefined : Number(count) * days;
+}
+
+/** How many entries were written in a timeframe, or in the next wider one that is counted: then the note says which. */
+function writtenIn(
+  timeframe: string,
+  byAge: z.output<typeof memoryStatsOutput>['byAge'],
+): { readonly written: number; readonly note?: string } {
+  const days = daysOf(timeframe);
+  const last = AGES.findIndex((one) => one.days >= (days ?? Infinity));
+  const parts = AGES.slice(0, last + 1);
+  const written = parts.reduce((sum, { age }) => sum + byAge[age], 0);
+  const range = parts.at(-1);
+  if (range === undefined || range.days === days) return { written };
+  const problem = days === undefined ? 'this timeframe is not understood' : 'entries are counted by 24h, 7d, 30d and all';
+  return { written, note: `${problem}: written is of ${range.said}` };
+}
 
 function recommendations({ deleted, expired, byAge, entries }: z.output<typeof memoryStatsOutput>): readonly string[] {
   return [
@@ -94,7 +113,7 @@ const memoryAnalytics = defineLegacy({
   family: FAMILY,
   description: 'claude-flow: figures of the process and of the memory.',
   tools: ['memory_stats'],
-  args: z.object({ timeframe: z.literal(['24h', '1d', 'day', '7d', 'week', '30d', 'month', 'all']).default('24h') }),
+  args: z.object({ timeframe: z.string().default('24h').describe('24h, 7d, 30d or all') }),
   plan: ({ timeframe }) => ({
     tool: 'memory_stats',
     input: {},
@@ -109,7 +128,7 @@ const memoryAnalytics = defineLegacy({
         usage_percentage: ((100 * current.heapUsed) / current.heapTotal).toFixed(2),
         recommendations: recommendations(stats),
         timestamp,
-        written: TIMEFRAMES[timeframe].reduce((sum, age) => sum + store.byAge[age], 0),
+        ...writtenIn(timeframe, store.byAge),
         store,
       };
     },
@@ -152,10 +171,11 @@ const CACHE_ACTIONS: Readonly<Record<CacheArgs['action'], (args: CacheArgs) => L
   set: (args) => {
     const value = needed('cache_manage', args.action, 'value', args.value, 'text or any JSON');
     const input = { key: keyOf(args), value, ...(args.ttl === undefined ? {} : { ttlSeconds: args.ttl }) };
-    return cacheCall(args, 'cache_set', input, (output) => {
+    const call = cacheCall(args, 'cache_set', input, (output) => {
       const result = cacheSetOutput.parse(output);
       return [`cached until ${result.expiresAt ?? 'it is deleted'}`, result];
     });
+    return { ...call, spelling: { ttlSeconds: 'ttl' } };
   },
   delete: (args) =>
     cacheCall(args, 'cache_delete', { key: keyOf(args) }, (output) => {

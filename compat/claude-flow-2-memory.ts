@@ -5,6 +5,7 @@ import type { LegacyCall, LegacyRow } from '../src/legacy/row.ts';
 import { sameArgument } from '../src/legacy/same-argument.ts';
 import { memoryDeleteOutput, memoryGetOutput, memoryListOutput, memoryStoreOutput } from '../src/tools/memory-entries.ts';
 import { memorySearchOutput } from '../src/tools/memory-search.ts';
+import { askForPattern, isPattern } from './key-pattern.ts';
 
 const FAMILY = 'claude-flow 2.7';
 const STORAGE = { storage_type: 'libsql' } as const;
@@ -40,6 +41,7 @@ const store = (args: UsageArgs): LegacyCall => {
   return {
     tool: 'memory_store',
     input: { key: keyOf(args), value: args.value, namespace: args.namespace, ttlSeconds: args.ttl },
+    spelling: { ttlSeconds: 'ttl' },
     body: (output, timestamp) => {
       const { key, namespace, bytes, id } = memoryStoreOutput.parse(output);
       return { success: true, action: 'store', key, namespace, stored: true, size: bytes, id, ...STORAGE, timestamp };
@@ -68,9 +70,11 @@ const retrieve = (args: UsageArgs): LegacyCall => {
   };
 };
 
-const list = ({ namespace, limit = 100, offset }: UsageArgs): LegacyCall => ({
+/** A pattern without wildcards is a whole key. */
+const list = ({ namespace, pattern, limit = 100, offset }: UsageArgs): LegacyCall => ({
   tool: 'memory_list',
-  input: { namespace, limit, offset, values: true },
+  input: { namespace, keys: pattern, limit, offset, values: true },
+  spelling: { keys: 'pattern' },
   body: (output, timestamp) => {
     const { entries, total } = memoryListOutput.parse(output);
     const shown = entries.map(({ preview: _preview, bytes, ...entry }) => ({ ...entry, size: bytes }));
@@ -123,12 +127,16 @@ function shownResult({
 const search = (args: UsageArgs): LegacyCall => {
   const { namespace, limit = 50, offset } = args;
   // 2.7 looks for `value`; `pattern` and `query` are what memory_search calls the same.
-  const pattern = args.pattern ?? args.query ?? args.value;
+  const spelled = args.pattern !== undefined ? 'pattern' : args.query !== undefined ? 'query' : 'value';
+  const pattern = args[spelled];
   if (typeof pattern !== 'string' || pattern.trim() === '')
     throw refused(args, 'pattern', 'text to look for, not blank', pattern);
+  const input = { query: pattern, namespace, limit, offset, values: true };
   return {
     tool: 'memory_search',
-    input: { query: pattern, namespace, limit, offset, values: true },
+    input,
+    ask: isPattern(pattern) ? askForPattern(pattern, input) : undefined,
+    spelling: { query: spelled, keys: spelled },
     body: (output, timestamp) => {
       const { query, results, total } = memorySearchOutput.parse(output);
       return {
@@ -158,15 +166,27 @@ const memoryUsage = defineLegacy({
   plan: (args) => ACTIONS[args.action](args),
 });
 
+/** Arguments that looking for keys and looking for words share. */
+const OF_BOTH = new Set(['pattern', 'namespace', 'kind', 'limit', 'offset', 'values']);
+
+/** How to look for a pattern of keys; `undefined` for a search by words alone. */
+function patternOf(args: Readonly<Record<string, unknown>>): LegacyCall['ask'] {
+  const { pattern, ...rest } = args;
+  if (typeof pattern !== 'string' || !isPattern(pattern)) return undefined;
+  return Object.keys(args).every((name) => OF_BOTH.has(name)) ? askForPattern(pattern, { query: pattern, ...rest }) : undefined;
+}
+
 const memorySearch = defineLegacy({
   name: 'memory_search',
   family: FAMILY,
   description: 'claude-flow: search memory.',
-  tools: ['memory_search'],
+  tools: ['memory_search', 'memory_list'],
   args: z.looseObject({}),
   plan: (args) => ({
     tool: 'memory_search',
     input: sameArgument(args, 'query', 'pattern'),
+    ask: patternOf(args),
+    spelling: args['pattern'] === undefined ? {} : { query: 'pattern', keys: 'pattern' },
     body: (output, timestamp) => {
       const { query, namespace, results, total, cursor, shortened, vectors } = memorySearchOutput.parse(output);
       return {

@@ -51,6 +51,7 @@ const agentSpawn = defineLegacy({
   plan: (args) => ({
     tool: 'agent_spawn',
     input: sameArgument(args, 'type', 'agentType'),
+    spelling: args['agentType'] === undefined ? {} : { type: 'agentType' },
     body: (output, timestamp) => {
       const agent = agentSpawnOutput.parse(output);
       return {
@@ -142,6 +143,7 @@ const taskOrchestrate = defineLegacy({
   plan: ({ task, ...rest }) => ({
     tool: 'task_submit',
     input: { description: task, ...rest },
+    spelling: { description: 'task' },
     body: (output, timestamp) => {
       const submitted = taskOutput.parse(output);
       return {

@@ -57,9 +57,20 @@ export class NotSupportedError extends SkillflowError {
   override readonly code = 'not_supported';
 }
 
+export interface UnavailableOptions extends ErrorOptions {
+  /** Whether it may be there later, as a server that is down; default `false`, as for what is not installed. */
+  readonly retryable?: boolean | undefined;
+}
+
 /** A capability that this machine lacks (git, a model provider, a native module): provide it. */
 export class UnavailableError extends SkillflowError {
   override readonly code = 'unavailable';
+  override readonly retryable: boolean;
+
+  constructor(message: string, options: UnavailableOptions = {}) {
+    super(message, options);
+    this.retryable = options.retryable ?? false;
+  }
 }
 
 /** Policy refuses the call: read-only mode, a path outside the project. */

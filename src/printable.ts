@@ -43,6 +43,36 @@ export function printableLines(text: string): readonly string[] {
     .map((line) => printable(line.replaceAll('\t', '  ')));
 }
 
+/** A secret as it may be printed: at most its first 4 characters (fewer of a short one), `…`, its length. */
+export function redacted(secret: string): string {
+  const shown = secret.slice(0, Math.min(4, Math.floor(secret.length / 5)));
+  return `${shown.replace(/\s/gu, ' ')}…(${secret.length} characters)`;
+}
+
+/** Characters of a name that a message shows. */
+const MOST_SHOWN = 64;
+
+/** A name that a caller wrote (of a tool, a parameter, a command), in quotes, for messages. */
+export function shownName(name: string): string {
+  return JSON.stringify(name.length > MOST_SHOWN ? `${name.slice(0, MOST_SHOWN)}…` : name);
+}
+
+/** Digits of a number that may be printed; numbers of cards and accounts have more. */
+const MOST_DIGITS = 15;
+
+/**
+ * A value that was refused, for messages: its kind and size, and of a text what {@link redacted} shows, since what was
+ * put into the wrong place may be a secret.
+ */
+export function described(value: unknown): string {
+  if (typeof value === 'string') return value === '' ? 'empty text' : `text ${printable(redacted(value))}`;
+  if (typeof value === 'number') return String(value).length <= MOST_DIGITS ? String(value) : 'a long number';
+  if (value === undefined) return 'nothing';
+  if (value === null || typeof value === 'boolean') return String(value);
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  return typeof value === 'object' ? `an object of ${Object.keys(value).length}` : `a ${typeof value}`;
+}
+
 /** East Asian wide and fullwidth blocks (Unicode UAX #11), both ends inclusive, ascending. */
 const WIDE: readonly (readonly [number, number])[] = [
   [0x1100, 0x115f],

@@ -1,6 +1,15 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { displayWidth, printable, printableLines, printableProse, truncate, truncateStart, wrap } from '../src/printable.ts';
+import {
+  described,
+  displayWidth,
+  printable,
+  printableLines,
+  printableProse,
+  truncate,
+  truncateStart,
+  wrap,
+} from '../src/printable.ts';
 
 const anyText = fc.string({ unit: 'binary', maxLength: 80 });
 const seed = 20_250_102;
@@ -90,6 +99,23 @@ describe('cutting', () => {
     expect(truncateStart('src/deep/file.ts', 10)).toBe('…p/file.ts');
     expect(truncateStart('漢字漢字', 4)).toBe('…字');
     expect(truncateStart('short', 10)).toBe('short');
+  });
+
+  it.each([
+    ['hunter2', 'text h…(7 characters)'],
+    ['sk-live-0123456789abcdef', 'text sk-l…(24 characters)'],
+    ['\u202eabcdefghi\n', String.raw`text \u202ea…(11 characters)`],
+    ['', 'empty text'],
+    [60, '60'],
+    [4_111_111_111_111_111, 'a long number'],
+    [null, 'null'],
+    [undefined, 'nothing'],
+    [false, 'false'],
+    [['secret'], 'a list of 1'],
+    [{ password: 'secret', b: 1 }, 'an object of 2'],
+    [() => 'secret', 'a function'],
+  ])('describes %j without showing it', (value, expected) => {
+    expect(described(value)).toBe(expected);
   });
 
   it('wraps at spaces and breaks words that are too long', () => {

@@ -1,6 +1,6 @@
 import type { Examiner } from './analyzer.ts';
 import { abstain, confirm, examineFiles, type Judgement, reject } from './examine-files.ts';
-import { redacted } from './secrets-redact.ts';
+import { redacted } from '../printable.ts';
 import { scanSecrets } from './secrets-scan.ts';
 import { entropy, isWordLike, whyPlaceholder } from './secrets-shape.ts';
 import { inspectFile } from './security/patterns.ts';

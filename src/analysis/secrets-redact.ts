@@ -1,11 +1,6 @@
+import { redacted } from '../printable.ts';
 import { entropy } from './secrets-shape.ts';
 import { suspectRanges } from './secrets-scan.ts';
-
-/** A secret as it may be printed: at most its first 4 characters (fewer of a short one), `…`, its length. */
-export function redacted(secret: string): string {
-  const shown = secret.slice(0, Math.min(4, Math.floor(secret.length / 5)));
-  return `${shown.replace(/\s/gu, ' ')}…(${secret.length} characters)`;
-}
 
 const LONG_RUN = /[A-Za-z0-9+/_=-]{20,}/gu;
 const QUOTED_CREDENTIAL =

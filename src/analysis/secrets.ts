@@ -3,7 +3,8 @@ import type { SourceFile } from '../changes.ts';
 import type { Finding, SourceRange } from '../finding.ts';
 import type { FileAnalyzer, FileInput } from './analyzer.ts';
 import { createFindingIds } from './finding-id.ts';
-import { evidenceLine, redacted } from './secrets-redact.ts';
+import { redacted } from '../printable.ts';
+import { evidenceLine } from './secrets-redact.ts';
 import { scanSecrets, type SecretMatch } from './secrets-scan.ts';
 import { touchesChange } from './touches-change.ts';
 

@@ -81,7 +81,7 @@ export function createMemoryParts(options: CreateAppOptions, databases: Database
         await probed?.embed(['health'], 'query', AbortSignal.any([signal, limit]));
       } catch (error) {
         if (!limit.aborted) throw error;
-        throw new UnavailableError(`the embedder did not answer within ${PROBE_MS / 1000} s`, { cause: error });
+        throw new UnavailableError(`the embedder did not answer within ${PROBE_MS / 1000} s`, { cause: error, retryable: true });
       }
     },
     vectors,

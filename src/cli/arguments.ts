@@ -1,5 +1,6 @@
 import { InvalidInputError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
+import { described } from '../printable.ts';
 import type { JsonSchema, ToolListing } from '../tools/listing.ts';
 
 /** Flags that every command takes, with what follows them and what they mean. */
@@ -103,7 +104,7 @@ function coerce(where: string, text: string, schema: JsonSchema | undefined): un
   const kind = kindOf(schema);
   if (kind === 'integer' || kind === 'number') {
     if (!/^-?\d+(\.\d+)?$/.test(text))
-      throw new InvalidInputError(`${where} is ${JSON.stringify(text)}; expected a number`, { hint: 'Nothing was changed.' });
+      throw new InvalidInputError(`${where} is ${described(text)}; expected a number`, { hint: 'Nothing was changed.' });
     return Number(text);
   }
   if (kind === 'object') {
@@ -111,7 +112,11 @@ function coerce(where: string, text: string, schema: JsonSchema | undefined): un
       const value: unknown = JSON.parse(text);
       return value;
     } catch (error) {
-      throw new InvalidInputError(`${where} is not JSON: ${String(error)}`, { hint: 'For instance \'{"a": 1}\'.', cause: error });
+      // What the parser says shows a part of the text.
+      throw new InvalidInputError(`${where} is ${described(text)}, which is not JSON`, {
+        hint: 'For instance \'{"a": 1}\'.',
+        cause: error,
+      });
     }
   }
   return text;
@@ -122,17 +127,18 @@ export function flagsOf({ name, inputSchema }: ToolListing): readonly string[] {
   return [...Object.keys(inputSchema.properties ?? {}).map(flagOf), ...Object.keys(SHELL_FLAGS[name] ?? {})];
 }
 
-function unknownFlag(name: string, listing: ToolListing): InvalidInputError {
+/** @param dashes what stood before the name; of `-psecret` only the letter is a name */
+function unknownFlag(name: string, listing: ToolListing, dashes = '--'): InvalidInputError {
   const near = nearest(name, [...flagsOf(listing), ...Object.keys(GLOBAL_FLAGS)]);
   const command = listing.cli?.command.join(' ') ?? listing.name;
-  return new InvalidInputError(`there is no flag --${name} for ${command}`, {
+  return new InvalidInputError(`there is no flag ${dashes}${name} for ${command}`, {
     hint: near.length > 0 ? `Did you mean --${near.join(' or --')}?` : `See skillflow ${command} --help.`,
   });
 }
 
 function toBoolean(name: string, text: string): boolean {
   if (text === 'true' || text === 'false') return text === 'true';
-  throw new InvalidInputError(`--${name} is ${JSON.stringify(text)}; expected true or false`, {
+  throw new InvalidInputError(`--${name} is ${described(text)}; expected true or false`, {
     hint: `Give --${name} alone, or leave it out.`,
   });
 }
@@ -170,7 +176,7 @@ function placeWords({ input, words }: Draft, listing: ToolListing): void {
   }
   const extra = words.slice(positional.length);
   if (extra.length > 0) {
-    throw new InvalidInputError(`there are words too many: ${extra.map((word) => JSON.stringify(word)).join(' ')}`, {
+    throw new InvalidInputError(`there are words too many: ${extra.map(described).join(', ')}`, {
       hint: `Quote a text of several words. Usage: skillflow ${usage(listing)}`,
     });
   }
@@ -199,7 +205,7 @@ export function parseInput(listing: ToolListing, rest: Words['rest']): Readonly<
     const { text = '', literal = false } = rest[at] ?? {};
     const [, name, inline] = literal ? [] : (/^--([^=]+)(?:=(.*))?$/s.exec(text) ?? []);
     if (name === undefined) {
-      if (!literal && /^-[a-zA-Z]/.test(text)) throw unknownFlag(text.slice(1), listing);
+      if (!literal && /^-[a-zA-Z]/.test(text)) throw unknownFlag(text.slice(1, 2), listing, '-');
       draft.words.push(text);
       continue;
     }

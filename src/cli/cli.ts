@@ -1,6 +1,6 @@
 import { InvalidInputError, NotFoundError, errorBody, toSkillflowError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
-import { printable } from '../printable.ts';
+import { described, printable, shownName } from '../printable.ts';
 import type { ToolListing } from '../tools/listing.ts';
 import { findCommand, parseInput, takeGlobals } from './arguments.ts';
 import type { Words } from './arguments.ts';
@@ -12,6 +12,7 @@ import {
   callerOf,
   chooseFormat,
   chooseStyle,
+  exitCodeOf,
   fail,
   member,
   say,
@@ -56,7 +57,7 @@ function takeFlag(rest: Words['rest'], name: string): { readonly value: string |
 async function run(session: Session, listing: ToolListing, words: Words['rest']): Promise<number> {
   const { value: failOn, rest } = takeFlag(words, 'fail-on');
   if (failOn !== undefined && !SEVERITIES.includes(failOn)) {
-    throw new InvalidInputError(`--fail-on is ${JSON.stringify(failOn)}; expected one of ${SEVERITIES.join(', ')}`, {
+    throw new InvalidInputError(`--fail-on is ${described(failOn)}; expected one of ${SEVERITIES.join(', ')}`, {
       hint: 'Nothing was run.',
     });
   }
@@ -116,7 +117,8 @@ async function callByName(session: Session, [name, text]: readonly string[]): Pr
   try {
     input = JSON.parse(text === '-' ? await session.readStdin() : (text ?? '{}'));
   } catch (error) {
-    throw new InvalidInputError(`the input of ${name} is not JSON: ${String(error)}`, {
+    // What the parser says shows a part of the text.
+    throw new InvalidInputError(`the input of ${name} is not JSON`, {
       hint: 'For instance \'{"key": "k"}\'.',
       cause: error,
     });
@@ -124,10 +126,10 @@ async function callByName(session: Session, [name, text]: readonly string[]): Pr
   return withApp(session, async (app) => {
     const { names } = app.legacy;
     if (names.supported.includes(name) || names.unsupported.includes(name)) {
-      const { body, isError } = await app.legacy.call(name, input, callerOf(session));
+      const { body, error } = await app.legacy.call(name, input, callerOf(session));
       // What legacy callers parse is JSON, whatever else is asked for.
       session.print(`${JSON.stringify(body, null, session.format === 'json' ? 0 : 2)}\n`);
-      return isError ? (member(body, 'code') === 'invalid_input' ? 2 : 1) : 0;
+      return error === undefined ? 0 : exitCodeOf(error);
     }
     const result = await callTool(session, app, name, input);
     if (!result.ok) return fail(session, result.error);
@@ -168,24 +170,42 @@ async function showTools(session: Session): Promise<number> {
   return 0;
 }
 
+/** Of words whose first is a group of commands, as `memory`. */
+function unknownInGroup([group = '', word]: readonly string[], commands: readonly (readonly string[])[]): NotFoundError {
+  const members = commands.flatMap(([, ...rest]) => (rest.length === 0 ? [] : [rest.join(' ')]));
+  const near = word === undefined ? [] : nearest(word, members);
+  const message = word === undefined ? `${group} needs another word` : `there is no command ${shownName(word)} of ${group}`;
+  return new NotFoundError(message, {
+    hint:
+      near.length > 0
+        ? `Did you mean ${near.map((one) => `skillflow ${group} ${one}`).join(' or ')}?`
+        : `See skillflow ${group} --help.`,
+  });
+}
+
 function unknownCommand(words: readonly string[], listings: readonly ToolListing[]): NotFoundError {
+  const inGroup = listings.flatMap(({ cli }) => (cli !== undefined && cli.command[0] === words[0] ? [cli.command] : []));
+  if (inGroup.length > 0) return unknownInGroup(words, inGroup);
   const commands = [
     ...listings.map(({ cli }) => cli?.command.join(' ') ?? ''),
     ...OWN_COMMANDS.map(({ words: own }) => own.split(' ')[0] ?? ''),
   ];
   const near = [...new Set([...nearest(words.slice(0, 2).join(' '), commands), ...nearest(words[0] ?? '', commands)])];
-  return new NotFoundError(`there is no command ${JSON.stringify(words[0] ?? '')}`, {
+  return new NotFoundError(`there is no command ${shownName(words[0] ?? '')}`, {
     hint: near.length > 0 ? `Did you mean skillflow ${near.slice(0, 3).join(' or skillflow ')}?` : 'See skillflow --help.',
   });
 }
+
+/** A flag without its value: `--x` of `--x=value`, `-p` of `-pvalue`. */
+const flagName = (text: string): string => (text.startsWith('--') ? (text.split('=')[0] ?? '') : text.slice(0, 2));
 
 /** The words after a command that is no tool: at most `most` of them, and no flags. */
 function wordsOf(command: string, rest: Words['rest'], most: number): readonly string[] {
   const hint = `See skillflow ${command} --help.`;
   const flag = rest.find(({ text, literal }) => !literal && /^-./s.test(text));
-  if (flag !== undefined) throw new InvalidInputError(`there is no flag ${flag.text} for ${command}`, { hint });
+  if (flag !== undefined) throw new InvalidInputError(`there is no flag ${flagName(flag.text)} for ${command}`, { hint });
   const [extra] = rest.slice(most);
-  if (extra !== undefined) throw new InvalidInputError(`${command} does not take ${JSON.stringify(extra.text)}`, { hint });
+  if (extra !== undefined) throw new InvalidInputError(`${command} does not take ${described(extra.text)}`, { hint });
   return rest.map(({ text }) => text);
 }
 
@@ -193,10 +213,9 @@ async function serveMcp(session: Session, rest: Words['rest']): Promise<number> 
   const { value: tools, rest: words } = takeFlag(rest, 'tools');
   const [start] = wordsOf('mcp', words, 1);
   const hint = 'See skillflow mcp --help.';
-  if (start !== undefined && start !== 'start')
-    throw new InvalidInputError(`mcp does not take ${JSON.stringify(start)}`, { hint });
+  if (start !== undefined && start !== 'start') throw new InvalidInputError(`mcp does not take ${described(start)}`, { hint });
   if (tools !== undefined && tools !== 'default' && tools !== 'all')
-    throw new InvalidInputError(`--tools is ${JSON.stringify(tools)}; expected default or all`, { hint });
+    throw new InvalidInputError(`--tools is ${described(tools)}; expected default or all`, { hint });
   if (session.globals.format === 'text')
     throw new InvalidInputError('--format text is for people; mcp takes json, toon or auto', { hint });
   await session.serveMcp({
@@ -238,7 +257,7 @@ async function showHelp(session: Session, words: readonly string[]): Promise<num
 
 function withoutCommand(session: Session, [flag]: Words['rest']): number {
   const hint = 'See skillflow --help.';
-  if (flag !== undefined) throw new InvalidInputError(`there is no flag ${flag.text}`, { hint });
+  if (flag !== undefined) throw new InvalidInputError(`there is no flag ${flagName(flag.text)}`, { hint });
   if (session.format !== 'text') throw new InvalidInputError('there is no command', { hint });
   session.print(overview(session.version, session.listings));
   return 2;

@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../errors.ts';
+import { described } from '../printable.ts';
 import type { ToolListing } from '../tools/listing.ts';
 import { GLOBAL_FLAGS, flagsOf } from './arguments.ts';
 import { OWN_COMMANDS } from './help.ts';
@@ -58,7 +59,7 @@ export function completions(shell: string | undefined, listings: readonly ToolLi
   if (shell === 'bash') return bash(after);
   if (shell === 'zsh') return `autoload -U +X bashcompinit && bashcompinit\n${bash(after)}`;
   if (shell === 'fish') return fish(after);
-  throw new InvalidInputError(`completions need a shell, one of bash, zsh, fish; got ${JSON.stringify(shell ?? '')}`, {
+  throw new InvalidInputError(`completions need a shell, one of bash, zsh, fish; got ${described(shell)}`, {
     hint: 'For instance: skillflow completions bash > /etc/bash_completion.d/skillflow',
   });
 }

@@ -3,7 +3,7 @@ import { InvalidInputError } from '../errors.ts';
 import type { ErrorBody, ErrorCode } from '../errors.ts';
 import type { CallResult, Caller } from '../executor/executor.ts';
 import type { LegacyAnswer } from '../legacy/translate.ts';
-import { printable } from '../printable.ts';
+import { described, printable } from '../printable.ts';
 import { DATA_FORMATS, formatData, isDataFormat } from '../tools/format-data.ts';
 import type { DataFormat } from '../tools/format-data.ts';
 import type { ToolListing } from '../tools/listing.ts';
@@ -57,6 +57,12 @@ export interface CliDeps {
 }
 
 const EXIT: Readonly<Partial<Record<ErrorCode, number>>> = { invalid_input: 2, not_found: 2, cancelled: 130 };
+
+/** The exit code of a failure: 2 when the command line is wrong, which includes a parameter that policy forbids. */
+export function exitCodeOf({ code, details }: ErrorBody): number {
+  return code === 'forbidden' && details?.['parameter'] !== undefined ? 2 : (EXIT[code] ?? 1);
+}
+
 /** A command line under way. */
 export interface Session extends CliDeps {
   readonly globals: Globals;
@@ -69,7 +75,7 @@ export interface Session extends CliDeps {
 export function chooseFormat({ json, format }: Globals): Session['format'] {
   if (format === undefined) return json === true ? 'json' : 'text';
   if (format !== 'text' && !isDataFormat(format)) {
-    throw new InvalidInputError(`--format is ${JSON.stringify(format)}; expected one of text, ${DATA_FORMATS.join(', ')}`, {
+    throw new InvalidInputError(`--format is ${described(format)}; expected one of text, ${DATA_FORMATS.join(', ')}`, {
       hint: 'auto is the shorter of json and toon. Nothing was done.',
     });
   }
@@ -87,7 +93,7 @@ export async function fail(session: Session, error: ErrorBody): Promise<number> 
   if (session.format !== 'text') await printData(session, { error });
   else
     session.complain(`skillflow: ${printable(error.message)}\n${error.hint === undefined ? '' : `  ${printable(error.hint)}\n`}`);
-  return EXIT[error.code] ?? 1;
+  return exitCodeOf(error);
 }
 
 export function chooseStyle({ env, stdoutTty, columns }: CliDeps, globals: Globals): TextStyle {

@@ -11,6 +11,7 @@ import {
 import type { ErrorBody, SkillflowError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { nearest } from '../nearest.ts';
+import { described, shownName } from '../printable.ts';
 
 /** Where a call came from. */
 export interface Caller {
@@ -68,16 +69,6 @@ export interface Executor {
   call(name: string, input: unknown, caller: Caller): Promise<CallResult>;
 }
 
-function shown(value: unknown): string {
-  let text: string;
-  try {
-    text = JSON.stringify(value) ?? String(value);
-  } catch {
-    text = 'a value that is nested too deeply'; // thousands of levels exhaust the stack
-  }
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
-}
-
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   let value = input;
   for (const key of path) {
@@ -87,14 +78,20 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
-/** The zod issues of a call as one error: which parameter, what was expected, what came. */
+function issueText(input: unknown, issue: z.core.$ZodIssue): string {
+  const where = issue.path.length === 0 ? 'the input' : issue.path.map(String).join('.');
+  if (issue.code === 'unrecognized_keys') return `${where}: unrecognized ${issue.keys.slice(0, 5).map(shownName).join(', ')}`;
+  const came = valueAt(input, issue.path);
+  if (came === undefined && issue.code === 'invalid_type') return `${where} is missing; expected ${issue.expected}`;
+  return `${where}: ${issue.message}${came === undefined ? '' : `, got ${described(came)}`}`;
+}
+
+/**
+ * The zod issues of a call as one error: which parameter, what was expected, what came. Values are described, not
+ * shown: the error may be logged.
+ */
 export function inputError(tool: string, input: unknown, issues: readonly z.core.$ZodIssue[]): SkillflowError {
-  const parts = issues.slice(0, 5).map((issue) => {
-    const where = issue.path.length === 0 ? 'the input' : issue.path.map(String).join('.');
-    const came = valueAt(input, issue.path);
-    if (came === undefined && issue.code === 'invalid_type') return `${where} is missing; expected ${issue.expected}`;
-    return `${where}: ${issue.message}${came === undefined ? '' : `, got ${shown(came)}`}`;
-  });
+  const parts = issues.slice(0, 5).map((issue) => issueText(input, issue));
   return new InvalidInputError(`${tool}: ${parts.join('; ')}`, {
     hint: 'Correct the named parameters; nothing was changed.',
     details: { parameters: issues.slice(0, 20).map((issue) => issue.path.map(String).join('.')) },
@@ -141,7 +138,7 @@ export function createExecutor({ tools, runtime, readOnly, record }: ExecutorDep
     const tool = byName.get(name);
     if (tool !== undefined) return tool;
     const near = nearest(name, [...byName.keys()]);
-    throw new NotFoundError(`there is no tool named ${shown(name)}`, {
+    throw new NotFoundError(`there is no tool named ${shownName(name)}`, {
       hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'List the tools with `skillflow tools`.',
     });
   };

@@ -1,13 +1,21 @@
 import { z } from 'zod';
 import type { ErrorBody } from '../errors.ts';
+import type { CallResult } from '../executor/executor.ts';
 
 /** The object that a legacy caller reads. */
 export type LegacyBody = Readonly<Record<string, unknown>>;
+
+/** Calls a tool of ours. */
+export type CallTool = (tool: string, input: LegacyBody) => Promise<CallResult>;
 
 /** A legacy call as the call of a tool of ours, and the way back. */
 export interface LegacyCall {
   readonly tool: string;
   readonly input: Readonly<Record<string, unknown>>;
+  /** Makes the answer of `tool` out of several calls; default: one call with `input`. */
+  readonly ask?: ((call: CallTool) => Promise<CallResult>) | undefined;
+  /** Parameters of the tools by how the legacy caller spells them, where that differs: errors are told in that spelling. */
+  readonly spelling?: Readonly<Record<string, string>> | undefined;
   /** What the legacy caller reads when the tool answered; `timestamp` is now, in ISO 8601. */
   readonly body: (output: unknown, timestamp: string) => LegacyBody;
   /** What it reads when the tool failed in a way that the legacy contract takes for an answer; `undefined` for a failure. */

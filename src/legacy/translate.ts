@@ -3,8 +3,9 @@ import type { ErrorBody, SkillflowError } from '../errors.ts';
 import { inputError } from '../executor/executor.ts';
 import type { CallResult, Caller } from '../executor/executor.ts';
 import { nearest } from '../nearest.ts';
+import { shownName } from '../printable.ts';
 import type { Runtime } from '../runtime.ts';
-import type { LegacyBody, LegacyRow, UnsupportedNames } from './row.ts';
+import type { LegacyBody, LegacyCall, LegacyRow, UnsupportedNames } from './row.ts';
 
 /** An answer to a legacy call. */
 export interface LegacyAnswer {
@@ -13,6 +14,8 @@ export interface LegacyAnswer {
   readonly isError: boolean;
   /** The tool's own output where the name is also a tool of ours and the call went well, else the body. */
   readonly structured: unknown;
+  /** The failure as tools of ours tell it, in legacy spelling; only of one. */
+  readonly error?: ErrorBody;
 }
 
 export interface LegacyDeps {
@@ -39,13 +42,33 @@ export function legacyText(body: LegacyBody): string {
   return JSON.stringify(body, null, 2);
 }
 
-function failure(error: ErrorBody, timestamp: string): LegacyAnswer {
-  const { message, hint, code } = error;
-  const body = { success: false, error: message, ...(hint === undefined ? {} : { hint }), code, timestamp };
-  return { body, isError: true, structured: body };
+/** A text with its words, where they are no part of a longer name, a path or a quotation, replaced. */
+function respelled(text: string, words: ReadonlyMap<string, string>): string {
+  const pattern = new RegExp(String.raw`"(?:[^"\\]|\\.)*"|(?<![\w./\\-])(?:${[...words.keys()].join('|')})(?![\w/\\-])`, 'g');
+  return text.replace(pattern, (found) => words.get(found) ?? found);
 }
 
-const shown = (name: string): string => JSON.stringify(name.length > 64 ? `${name.slice(0, 64)}…` : name);
+/** An error of a tool of ours, told to whoever called it by a legacy name and with legacy parameters. */
+function asLegacy(error: ErrorBody, { name, tools }: LegacyRow, { spelling = {} }: LegacyCall): ErrorBody {
+  const words = new Map(Object.entries(spelling));
+  const spelled = (text: string): string => (words.size === 0 ? text : respelled(text, words));
+  const { message, hint, details } = error;
+  const tool = tools.find((one) => message.startsWith(`${one}: `));
+  const said = tool === undefined ? spelled(message) : `${name}: ${spelled(message.slice(tool.length + 2))}`;
+  const at = details?.['parameter'];
+  return {
+    ...error,
+    message: said,
+    ...(hint === undefined ? {} : { hint: spelled(hint) }),
+    ...(typeof at === 'string' ? { details: { ...details, parameter: words.get(at) ?? at } } : {}),
+  };
+}
+
+function failure(error: ErrorBody, timestamp: string): LegacyAnswer & { readonly error: ErrorBody } {
+  const { message, hint, code } = error;
+  const body = { success: false, error: message, ...(hint === undefined ? {} : { hint }), code, timestamp };
+  return { body, isError: true, structured: body, error };
+}
 
 export function createLegacy({ rows, unsupported, call, runtime }: LegacyDeps): Legacy {
   const byName = new Map(rows.map((row) => [row.name, row]));
@@ -55,7 +78,7 @@ export function createLegacy({ rows, unsupported, call, runtime }: LegacyDeps): 
     const group = refused.get(name);
     if (group !== undefined) return new NotSupportedError(`${name} (${group.subject}) is not supported`, { hint: group.hint });
     const near = nearest(name, [...byName.keys(), ...refused.keys()]);
-    return new NotFoundError(`there is no tool named ${shown(name)}`, {
+    return new NotFoundError(`there is no tool named ${shownName(name)}`, {
       hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'List the tools with `skillflow tools`.',
     });
   };
@@ -65,8 +88,8 @@ export function createLegacy({ rows, unsupported, call, runtime }: LegacyDeps): 
     if (row === undefined) throw refusal(name);
     const prepared = row.prepare(args ?? {});
     if (!prepared.ok) throw inputError(name, args, prepared.issues);
-    const { tool, input, body, recover } = prepared.call;
-    const result = await call(tool, input, caller);
+    const { tool, input, ask, body, recover } = prepared.call;
+    const result = await (ask === undefined ? call(tool, input, caller) : ask((other, its) => call(other, its, caller)));
     const timestamp = new Date(runtime.now()).toISOString();
     if (result.ok) {
       const answered = body(result.output, timestamp);
@@ -74,7 +97,7 @@ export function createLegacy({ rows, unsupported, call, runtime }: LegacyDeps): 
     }
     const recovered = recover?.(result.error, timestamp);
     return recovered === undefined
-      ? failure(result.error, timestamp)
+      ? failure(asLegacy(result.error, row, prepared.call), timestamp)
       : { body: recovered, isError: false, structured: recovered };
   };
 

@@ -1,7 +1,6 @@
 import { contentHash } from '../store/content-hash.ts';
 import type { Row, SqlValue } from '../store/database.ts';
-import { numberOf, numberOrNull, textBytes, textOf, textOrNull } from '../store/row.ts';
-import { InternalError } from '../errors.ts';
+import { bytesOf, bytesOnly, numberOf, numberOnly, numberOrNull, textBytes, textOf, textOrNull } from '../store/row.ts';
 import { checkImportance, checkName, checkTags, checkTtl, checkValidity, checkVersion, checkWord } from './limits.ts';
 import type { StoreInput } from './memory.ts';
 import { encodeValue } from './value.ts';
@@ -72,29 +71,34 @@ const TEXTS: ReadonlySet<string> = new Set([
   'reason',
 ]);
 
+function readable(column: string, expression: string): string {
+  if (column === 'id') return expression; // a rowid
+  if (TEXTS.has(column)) return `${textBytes(expression)} AS ${column}`;
+  return `${column === 'hash' ? bytesOnly(expression) : numberOnly(expression)} AS ${column}`;
+}
+
 /**
- * Columns of the memory's tables as SQL, for rows that {@link readRow} reads: a text that damage has made unreadable is
- * an error then, not the end of the process.
+ * Columns of the memory's tables as SQL, for rows that {@link readRow} reads: what damage has made unreadable is an error
+ * then, not the end of the process.
  * @param table put before each, with its dot
  */
 export function readColumns(columns: readonly string[], table = ''): string {
-  return columns
-    .map((column) => (TEXTS.has(column) ? `${textBytes(`${table}${column}`)} AS ${column}` : `${table}${column}`))
-    .join(', ');
+  return columns.map((column) => readable(column, `${table}${column}`)).join(', ');
 }
 
-/** A row of {@link readColumns} with its texts. Throws `DatabaseDamagedError` for one that is not UTF-8. */
+/** A row of {@link readColumns} with its texts. Throws `DatabaseDamagedError` for what is not what its column is for. */
 export function readRow(row: Row): Row {
   const read: Record<string, SqlValue> = {};
-  for (const [column, value] of Object.entries(row)) read[column] = TEXTS.has(column) ? textOrNull(row, column) : value;
+  for (const [column, value] of Object.entries(row)) {
+    if (TEXTS.has(column)) read[column] = textOrNull(row, column);
+    else read[column] = typeof value === 'string' ? numberOf(row, column) : value;
+  }
   return read;
 }
 
-/** The hash in a row. Throws `InternalError` when the row has none. */
+/** The hash in a row. Errors: those of {@link bytesOf}. */
 export function hashOf(row: Row): Uint8Array {
-  const { hash } = row;
-  if (!(hash instanceof Uint8Array)) throw new InternalError('a memory entry has no hash');
-  return hash;
+  return bytesOf(row, 'hash');
 }
 
 /** The content in a row with all of {@link CONTENT_COLUMNS}. */

@@ -1,11 +1,12 @@
 import { NotFoundError } from '../errors.ts';
 import { numberOf, numberOrNull } from '../store/row.ts';
-import { hashOf } from './content.ts';
+import { hashOf, readColumns } from './content.ts';
 import { withDuplicates } from './duplicates.ts';
 import type { MemoryContext } from './memory-context.ts';
 import { VISIBLE } from './entry.ts';
 import { checkEntryName, checkName } from './limits.ts';
 import type { EntryName, StoreResult } from './memory.ts';
+import { bridgeSuperseded, reviveSuperseded, supersedeAgain, supersededBy } from './superseded.ts';
 
 /** Entries of a namespace deleted by one transaction: others get their turn in between. */
 const DELETED_AT_ONCE = 500;
@@ -13,8 +14,11 @@ const DELETED_AT_ONCE = 500;
 export async function deleteEntry({ write }: MemoryContext, entry: EntryName): Promise<boolean> {
   const name = checkEntryName(entry);
   return write(1, async (queries, now) => {
-    const sql = `UPDATE memory_entry SET deleted_at = ? WHERE namespace = ? AND key = ? AND ${VISIBLE}`;
-    return (await queries.run(sql, [now, ...name, now])).changes > 0;
+    const sql = `UPDATE memory_entry SET deleted_at = ? WHERE namespace = ? AND key = ? AND ${VISIBLE} RETURNING id`;
+    const row = await queries.get(sql, [now, ...name, now]);
+    if (row === undefined) return false;
+    await reviveSuperseded(queries, await supersededBy(queries, [numberOf(row, 'id')]), now);
+    return true;
   });
 }
 
@@ -23,7 +27,7 @@ export async function undeleteEntry({ write }: MemoryContext, entry: EntryName):
   const [namespace, key] = name;
   return write(1, async (queries, now) => {
     const row = await queries.get(
-      `SELECT id, version, octet_length(value) AS bytes, hash, updated_at, expires_at FROM memory_entry
+      `SELECT ${readColumns(['id', 'version', 'hash', 'updated_at', 'expires_at', 'deleted_at'])}, octet_length(value) AS bytes FROM memory_entry
       WHERE namespace = ? AND key = ? AND deleted_at IS NOT NULL AND (expires_at IS NULL OR expires_at > ?)`,
       [...name, now],
     );
@@ -35,6 +39,7 @@ export async function undeleteEntry({ write }: MemoryContext, entry: EntryName):
     }
     const id = numberOf(row, 'id');
     await queries.run('UPDATE memory_entry SET deleted_at = NULL WHERE id = ?', [id]);
+    await supersedeAgain(queries, id, numberOf(row, 'deleted_at'), now);
     const stored = {
       namespace,
       key,
@@ -54,9 +59,16 @@ export async function undeleteEntry({ write }: MemoryContext, entry: EntryName):
 export async function purgeEntry({ write }: MemoryContext, entry: EntryName): Promise<boolean> {
   const name = checkEntryName(entry);
   return write(1, async (queries, now) => {
-    const row = await queries.get('SELECT id, expires_at FROM memory_entry WHERE namespace = ? AND key = ?', name);
+    const row = await queries.get(
+      `SELECT ${readColumns(['id', 'expires_at'])} FROM memory_entry WHERE namespace = ? AND key = ?`,
+      name,
+    );
     if (row === undefined) return false;
-    await queries.run('DELETE FROM memory_entry WHERE id = ?', [numberOf(row, 'id')]);
+    const id = numberOf(row, 'id');
+    const earlier = await supersededBy(queries, [id]);
+    await bridgeSuperseded(queries, id);
+    await queries.run('DELETE FROM memory_entry WHERE id = ?', [id]);
+    await reviveSuperseded(queries, earlier, now);
     const expiresAt = numberOrNull(row, 'expires_at');
     return expiresAt === null || expiresAt > now; // what has expired was gone before
   });
@@ -71,12 +83,16 @@ export async function deleteNamespace({ open, write, runtime }: MemoryContext, n
   if (lastId === null) return 0;
   const begun = runtime.now();
   const sql = `UPDATE memory_entry SET deleted_at = ? WHERE id IN (
-    SELECT id FROM memory_entry WHERE namespace = ? AND id <= ? AND ${VISIBLE} LIMIT ${DELETED_AT_ONCE})`;
+    SELECT id FROM memory_entry WHERE namespace = ? AND id <= ? AND ${VISIBLE} LIMIT ${DELETED_AT_ONCE}) RETURNING id`;
   let deleted = 0;
   for (let changes = DELETED_AT_ONCE; changes === DELETED_AT_ONCE; deleted += changes) {
-    ({ changes } = await write(DELETED_AT_ONCE, (queries, now) =>
-      queries.run(sql, [Math.max(begun, now), namespace, lastId, now]),
-    ));
+    changes = await write(DELETED_AT_ONCE, async (queries, now) => {
+      const at = Math.max(begun, now);
+      const rows = await queries.all(sql, [at, namespace, lastId, now]);
+      const ids = rows.map((row) => numberOf(row, 'id'));
+      await reviveSuperseded(queries, await supersededBy(queries, ids), at);
+      return rows.length;
+    });
   }
   return deleted;
 }

@@ -1,6 +1,6 @@
 import { DatabaseDamagedError } from '../errors.ts';
 import type { Row } from '../store/database.ts';
-import { numberOf, numberOrNull, textBytes, textOf } from '../store/row.ts';
+import { numberOf, numberOnly, textBytes, textOf } from '../store/row.ts';
 import { decodeValue, type JsonValue } from './value.ts';
 
 /** Where an entry comes from; `null` where that is not known. */
@@ -52,12 +52,16 @@ export interface ListedEntry extends EntryHead {
 
 const PREVIEW_CHARACTERS = 200;
 
+/** Columns of text, then those of whole numbers, in the order of their list. */
+const TEXTS = ['namespace', 'key', 'kind', 'format', 'tags', 'agent', 'session', 'run'] as const;
+const NUMBERS = ['version', 'created_at', 'updated_at', 'expires_at', 'valid_from', 'valid_to'] as const;
+
 /**
- * Columns of what an entry or one of its versions says, for {@link toEntry}; unqualified. The texts come as one list: as
- * bytes, each for itself would cost more.
+ * Columns of what an entry or one of its versions says, for {@link toEntry}; unqualified. Most come as one list, since each
+ * for itself would cost more; the importance does not, since a list has fewer of its digits.
  */
-const HEAD = `id, version, importance, octet_length(value) AS bytes, created_at, updated_at, expires_at, valid_from, valid_to,
-  ${textBytes('json_array(namespace, key, kind, format, tags, agent, session, run)')} AS texts`;
+const HEAD = `id, ${numberOnly('importance')} AS importance, octet_length(value) AS bytes,
+  ${textBytes(`json_array(${[...TEXTS, ...NUMBERS].join(', ')})`)} AS list`;
 /** Columns of `memory_entry` for {@link toEntry}. */
 export const ENTRY_COLUMNS = `${HEAD}, ${textBytes('value')} AS value`;
 /** Columns of `memory_entry` for {@link toListedEntry}. */
@@ -86,30 +90,39 @@ export function parseTags(json: string): readonly string[] {
 }
 
 function toHead(row: Row): EntryHead {
-  const texts: readonly (string | null)[] = JSON.parse(textOf(row, 'texts'));
-  const text = (at: number): string => {
-    const value = texts[at];
-    if (typeof value !== 'string') throw damaged('an entry has no text where it must have one');
+  const list: readonly (string | number | null)[] = JSON.parse(textOf(row, 'list'));
+  const textOrNull = (at: number): string | null => {
+    const value = list[at] ?? null;
+    if (typeof value === 'number') throw damaged(`the ${TEXTS[at]} of an entry is a number`);
+    return value;
+  };
+  const numberOrNull = (at: number): number | null => {
+    const value = list[TEXTS.length + at] ?? null;
+    if (typeof value === 'string') throw damaged(`the ${NUMBERS[at]} of an entry is no number`);
+    return value;
+  };
+  const there = <T>(value: T | null): T => {
+    if (value === null) throw damaged('an entry lacks what every entry has');
     return value;
   };
   return {
-    namespace: text(0),
-    key: text(1),
+    namespace: there(textOrNull(0)),
+    key: there(textOrNull(1)),
     id: numberOf(row, 'id'),
-    version: numberOf(row, 'version'),
-    kind: text(2),
+    version: there(numberOrNull(0)),
+    kind: there(textOrNull(2)),
     importance: numberOf(row, 'importance'),
-    format: text(3) === 'json' ? 'json' : 'text',
+    format: there(textOrNull(3)) === 'json' ? 'json' : 'text',
     bytes: numberOf(row, 'bytes'),
-    tags: parseTags(text(4)),
-    agent: texts[5] ?? null,
-    session: texts[6] ?? null,
-    run: texts[7] ?? null,
-    createdAt: numberOf(row, 'created_at'),
-    updatedAt: numberOf(row, 'updated_at'),
-    expiresAt: numberOrNull(row, 'expires_at'),
-    validFrom: numberOrNull(row, 'valid_from'),
-    validTo: numberOrNull(row, 'valid_to'),
+    tags: parseTags(there(textOrNull(4))),
+    agent: textOrNull(5),
+    session: textOrNull(6),
+    run: textOrNull(7),
+    createdAt: there(numberOrNull(1)),
+    updatedAt: there(numberOrNull(2)),
+    expiresAt: numberOrNull(3),
+    validFrom: numberOrNull(4),
+    validTo: numberOrNull(5),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Runtime } from '../runtime.ts';
 import type { Database } from '../store/database.ts';
-import { numberOf, textOf } from '../store/row.ts';
+import { numberOf, numberColumns, numberOrNull, textOf } from '../store/row.ts';
 import { createEntryCache, type EntryCacheLimits } from './entry-cache.ts';
 import { ENTRY_COLUMNS, toEntry, VISIBLE, type MemoryEntry } from './entry.ts';
 import { checkEntryName } from './limits.ts';
@@ -12,8 +12,8 @@ const MOST_READ = 8192;
 /** Changes that are followed one by one; after more, all is read anew. */
 const MOST_CHANGES = 1000;
 
-const READ = `SELECT ${ENTRY_COLUMNS}, deleted_at FROM memory_entry WHERE namespace = ? AND key = ?`;
-const CHANGES = `SELECT seq, entry_id FROM chg WHERE seq >= ? ORDER BY seq LIMIT ${MOST_CHANGES + 1}`;
+const READ = `SELECT ${ENTRY_COLUMNS}, ${numberColumns(['deleted_at'])} FROM memory_entry WHERE namespace = ? AND key = ?`;
+const CHANGES = `SELECT seq, ${numberColumns(['entry_id'])} FROM chg WHERE seq >= ? ORDER BY seq LIMIT ${MOST_CHANGES + 1}`;
 const LAST_CHANGE = 'SELECT coalesce(max(seq), 0) AS seq FROM chg';
 
 /** An entry without the cache: of a server, to ask whether something has changed takes as long as to read it. */
@@ -93,7 +93,7 @@ export function createCachedEntries(open: () => Promise<Database>, runtime: Runt
       if (known !== undefined) return known.expiresAt === null || known.expiresAt > now ? known : undefined;
       const before = seq;
       const row = await db.get(READ, [namespace, key]);
-      if (row === undefined || row['deleted_at'] !== null) return undefined;
+      if (row === undefined || numberOrNull(row, 'deleted_at') !== null) return undefined;
       const entry = toEntry(row);
       // Had the log moved on meanwhile, a change of this entry might have been passed over.
       if (read.has(entry.id) && db === source && seq === before) cache.put(entry, textOf(row, 'value'));

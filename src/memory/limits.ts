@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../errors.ts';
+import { described } from '../printable.ts';
 
 /** UTF-8 bytes of a value as it is stored. */
 export const MAX_VALUE_BYTES = 1024 * 1024;
@@ -59,6 +60,15 @@ export function checkName(parameter: string, text: unknown): asserts text is str
   if (text === '') throw invalid(parameter, 'is empty', `Give ${parameter} at least one character.`);
 }
 
+/**
+ * A pattern of keys for SQLite's GLOB, which knows `*`, `?` and `[`: the last one is made a plain character. Throws
+ * `InvalidInputError`.
+ */
+export function keyGlob(parameter: string, pattern: string): string {
+  checkText(parameter, pattern);
+  return pattern.replaceAll('[', '[[]').replaceAll(/\*{2,}/g, '*');
+}
+
 /** At most 64 tags; repeated ones are dropped. Throws `InvalidInputError`. */
 export function checkTags(tags: readonly string[]): readonly string[] {
   if (!Array.isArray(tags)) throw invalid('tags', 'is not a list', 'Pass a list of texts.');
@@ -74,7 +84,7 @@ export function checkTtl(ttlSeconds: number): number {
   if (ms >= 1 && ttlSeconds <= MAX_TTL_SECONDS) return ms;
   throw invalid(
     'ttlSeconds',
-    `is ${ttlSeconds}; expected 0.001 to ${MAX_TTL_SECONDS}`,
+    `is ${described(ttlSeconds)}; expected 0.001 to ${MAX_TTL_SECONDS}`,
     'Leave ttlSeconds out to keep the entry.',
   );
 }
@@ -84,7 +94,7 @@ export function checkRange(parameter: string, value: number, lowest: number, hig
   if (Number.isInteger(value) && value >= lowest && value <= highest) return;
   throw invalid(
     parameter,
-    `is ${value}; expected a whole number from ${lowest} to ${highest}`,
+    `is ${described(value)}; expected a whole number from ${lowest} to ${highest}`,
     `Pass ${parameter} within that range.`,
   );
 }
@@ -93,13 +103,13 @@ export function checkRange(parameter: string, value: number, lowest: number, hig
 export function checkWord(parameter: string, word: unknown): asserts word is string {
   checkName(parameter, word);
   checkBytes(parameter, word, MAX_WORD_BYTES);
-  if (/\s/.test(word)) throw invalid(parameter, `is ${JSON.stringify(word)}, not one word`, 'Join its words with a hyphen.');
+  if (/\s/.test(word)) throw invalid(parameter, `is ${described(word)}, not one word`, 'Join its words with a hyphen.');
 }
 
 /** 0 to 1. Throws `InvalidInputError`. */
 export function checkImportance(importance: number): void {
   if (typeof importance === 'number' && importance >= 0 && importance <= 1) return;
-  throw invalid('importance', `is ${importance}; expected 0 to 1`, 'Use 0 for trivia, 1 for what is vital.');
+  throw invalid('importance', `is ${described(importance)}; expected 0 to 1`, 'Use 0 for trivia, 1 for what is vital.');
 }
 
 /** Two times in milliseconds since the epoch, the first before the second. Throws `InvalidInputError`. */
@@ -107,7 +117,11 @@ export function checkValidity(validFrom: number | undefined, validTo: number | u
   if (validFrom === undefined && validTo === undefined) return;
   for (const [parameter, time] of Object.entries({ validFrom, validTo })) {
     if (time === undefined || Number.isSafeInteger(time)) continue;
-    throw invalid(parameter, `is ${time}; expected milliseconds since the epoch`, `Pass ${parameter} as a whole number.`);
+    throw invalid(
+      parameter,
+      `is ${described(time)}; expected milliseconds since the epoch`,
+      `Pass ${parameter} as a whole number.`,
+    );
   }
   if (validFrom === undefined || validTo === undefined || validFrom < validTo) return;
   throw invalid('validTo', `is ${validTo}, not after validFrom, which is ${validFrom}`, 'Pass an end after the beginning.');

@@ -5,11 +5,9 @@ import { readColumns } from './content.ts';
 import type { MemoryContext } from './memory-context.ts';
 import { checkBytes, checkEntryName, checkWord, MAX_REASON_BYTES, storable } from './limits.ts';
 import type { EntryLink, EntryName } from './memory.ts';
+import { END_VALIDITY, reviveSuperseded, SUPERSEDES } from './superseded.ts';
 import { visibleRow } from './visible-row.ts';
 import { missingEntry } from './versions.ts';
-
-/** The kind of link that {@link supersede} makes. */
-const SUPERSEDES = 'supersedes';
 
 type Name = readonly [namespace: string, key: string];
 
@@ -18,6 +16,11 @@ function checkReason(reason: string | undefined): string | null {
   if (typeof reason !== 'string') throw new InvalidInputError(`reason is a ${typeof reason}, not text`, { hint: 'Pass text.' });
   checkBytes('reason', reason, MAX_REASON_BYTES);
   return storable(reason);
+}
+
+function checkDifferent(one: Name, other: Name, parameter: string, problem: string): void {
+  if (one[0] !== other[0] || one[1] !== other[1]) return;
+  throw new InvalidInputError(problem, { hint: 'Name two entries.', details: { parameter } });
 }
 
 async function idOf(queries: Queries, name: Name, now: number): Promise<number> {
@@ -38,25 +41,20 @@ async function isSupersededBy(queries: Queries, id: number, by: number): Promise
   return row !== undefined;
 }
 
-/** Ends the validity of an entry, as a new version of it; nothing when it has already ended. */
-const END_VALIDITY = `UPDATE memory_entry SET version = version + 1, updated_at = ?, valid_to = ?
-  WHERE id = ? AND (valid_to IS NULL OR valid_to > ?)`;
-
 const LINK = `INSERT INTO memory_link (from_id, to_id, kind, reason, created_at) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT (from_id, to_id, kind) DO UPDATE SET reason = coalesce(excluded.reason, reason)`;
 
 export async function supersede({ write }: MemoryContext, entry: EntryName, by: EntryName, reason?: string): Promise<void> {
   const name = checkEntryName(entry);
   const later = checkEntryName(by, 'by.');
+  checkDifferent(name, later, 'by', 'an entry cannot be superseded by itself');
   const why = checkReason(reason);
   await write(2, async (queries, now) => {
     const id = await idOf(queries, name, now);
     const laterId = await idOf(queries, later, now);
-    if (id === laterId || (await isSupersededBy(queries, laterId, id))) {
+    if (await isSupersededBy(queries, laterId, id)) {
       throw new ConflictError(
-        `the entry ${JSON.stringify(name[1])} cannot be superseded by ${JSON.stringify(later[1])}: ${
-          id === laterId ? 'they are the same' : 'it supersedes that one already'
-        }`,
+        `the entry ${JSON.stringify(name[1])} cannot be superseded by ${JSON.stringify(later[1])}: it supersedes that one already`,
         { hint: 'Look at the links of both.', details: { namespace: name[0], key: name[1] } },
       );
     }
@@ -83,10 +81,10 @@ export async function link(
 ): Promise<boolean> {
   const [start, end] = [checkEntryName(from, 'from.'), checkEntryName(to, 'to.')];
   checkKind(kind);
+  checkDifferent(start, end, 'to', 'an entry cannot be linked to itself');
   const why = checkReason(reason);
   return write(1, async (queries, now) => {
     const [fromId, toId] = [await idOf(queries, start, now), await idOf(queries, end, now)];
-    if (fromId === toId) throw new ConflictError('an entry cannot be linked to itself', { hint: 'Name two entries.' });
     const known = await queries.get('SELECT 1 AS found FROM memory_link WHERE from_id = ? AND to_id = ? AND kind = ?', [
       fromId,
       toId,
@@ -103,12 +101,14 @@ export async function unlink({ write }: MemoryContext, from: EntryName, to: Entr
   return write(1, async (queries, now) => {
     const [fromId, toId] = [await idOf(queries, start, now), await idOf(queries, end, now)];
     const sql = 'DELETE FROM memory_link WHERE from_id = ? AND to_id = ? AND kind = ?';
-    return (await queries.run(sql, [fromId, toId, kind])).changes > 0;
+    const removed = (await queries.run(sql, [fromId, toId, kind])).changes > 0;
+    if (removed && kind === SUPERSEDES) await reviveSuperseded(queries, [toId], now);
+    return removed;
   });
 }
 
 /** Both directions; the other end must be there. */
-const LINKS = `SELECT l.direction, ${readColumns(['kind', 'reason'], 'l.')}, l.created_at, ${readColumns(['namespace', 'key'], 'e.')}, e.id FROM (
+const LINKS = `SELECT l.direction, ${readColumns(['kind', 'reason', 'created_at'], 'l.')}, ${readColumns(['namespace', 'key', 'id'], 'e.')} FROM (
     SELECT 'from' AS direction, to_id AS other, kind, reason, created_at FROM memory_link WHERE from_id = ?
     UNION ALL SELECT 'to', from_id, kind, reason, created_at FROM memory_link WHERE to_id = ?
   ) l JOIN memory_entry e ON e.id = l.other

@@ -1,9 +1,9 @@
 import type { SqlValue } from '../store/database.ts';
-import { numberOf, textOf } from '../store/row.ts';
+import { numberOf, numberOnly, textOf } from '../store/row.ts';
 import { readColumns } from './content.ts';
 import type { MemoryContext } from './memory-context.ts';
 import { LISTED_COLUMNS, toListedEntry, VISIBLE } from './entry.ts';
-import { checkName, checkRange, checkText, checkWord } from './limits.ts';
+import { checkName, checkRange, checkText, checkWord, keyGlob } from './limits.ts';
 import type { ListAnswer, ListInput, NamespaceSummary } from './memory.ts';
 
 /** Deleted, and may still be brought back at `?` (now, ms). */
@@ -11,7 +11,7 @@ const RECOVERABLE = 'deleted_at IS NOT NULL AND (expires_at IS NULL OR expires_a
 
 /** The condition of a list, and its parameters. Throws `InvalidInputError`. */
 function condition(input: ListInput, now: number): { readonly where: string; readonly params: readonly SqlValue[] } {
-  const { namespace, prefix = '', kind, tag, deleted = false } = input;
+  const { namespace, prefix = '', keys, kind, tag, deleted = false } = input;
   const parts = [deleted ? RECOVERABLE : VISIBLE];
   const params: SqlValue[] = [now];
   if (namespace !== undefined) {
@@ -23,6 +23,10 @@ function condition(input: ListInput, now: number): { readonly where: string; rea
   if (prefix !== '') {
     parts.push('key >= ?', 'instr(key, ?) = 1'); // the first lets the index skip what comes before
     params.push(prefix, prefix);
+  }
+  if (keys !== undefined) {
+    parts.push('key GLOB ?');
+    params.push(keyGlob('keys', keys));
   }
   if (kind !== undefined) {
     checkWord('kind', kind);
@@ -54,7 +58,7 @@ export async function listEntries({ open, runtime }: MemoryContext, input: ListI
 export async function listNamespaces({ open, runtime }: MemoryContext): Promise<readonly NamespaceSummary[]> {
   const db = await open();
   const rows = await db.all(
-    `SELECT ${readColumns(['namespace'])}, count(*) AS entries, sum(octet_length(value)) AS bytes, max(updated_at) AS updated_at
+    `SELECT ${readColumns(['namespace'])}, count(*) AS entries, sum(octet_length(value)) AS bytes, ${numberOnly('max(updated_at)')} AS updated_at
     FROM memory_entry WHERE ${VISIBLE} GROUP BY memory_entry.namespace ORDER BY memory_entry.namespace`,
     [runtime.now()],
   );

@@ -63,6 +63,8 @@ export interface ListInput {
   readonly namespace?: string | undefined;
   /** Only keys that start with this; default all. */
   readonly prefix?: string | undefined;
+  /** Only keys like this: `*` is any text, `?` any character; default all. */
+  readonly keys?: string | undefined;
   readonly kind?: string | undefined;
   readonly tag?: string | undefined;
   /** Deleted entries that can still be brought back, instead of those that are there; default `false`. */
@@ -92,6 +94,14 @@ export interface NamespaceSummary {
 /** One version of an entry; the current one has the entry's own version. */
 export interface EntryVersion extends Omit<ListedEntry, 'createdAt'> {
   readonly current: boolean;
+  /** What ended the validity of the entry with this version; `null`: nothing, or it is gone. */
+  readonly supersededBy: Superseding | null;
+}
+
+export interface Superseding {
+  readonly namespace: string;
+  readonly key: string;
+  readonly reason: string | null;
 }
 
 /** What differs between two versions. */
@@ -140,15 +150,18 @@ export interface Memory {
   revert(name: EntryName, version: number): Promise<StoreResult>;
   /**
    * Says that `by` is what holds now instead of `name`: ends the validity of `name` and links the two. Both must exist;
-   * an entry cannot supersede itself, directly or through others (`ConflictError`).
+   * an entry cannot supersede itself (`InvalidInputError`), also not through others (`ConflictError`).
    */
   supersede(name: EntryName, by: EntryName, reason?: string): Promise<void>;
   /** Links two entries; `kind` is one word, 1 to 64 bytes. Whether it is new. */
   link(from: EntryName, to: EntryName, kind: string, reason?: string): Promise<boolean>;
-  /** Whether there was such a link. */
+  /** Whether there was such a link. Without one that superseded it, an entry is valid again. */
   unlink(from: EntryName, to: EntryName, kind: string): Promise<boolean>;
   links(name: EntryName): Promise<readonly EntryLink[]>;
-  /** Deletes an entry so that it can be brought back until it is purged. Whether there was one. */
+  /**
+   * Deletes an entry so that it can be brought back until it is purged. Whether there was one. What it superseded, and
+   * nothing else supersedes, is valid again until it comes back.
+   */
   delete(name: EntryName): Promise<boolean>;
   /** Brings a deleted entry back. Throws `NotFoundError` when none of that name was deleted. */
   undelete(name: EntryName): Promise<StoreResult>;

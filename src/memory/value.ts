@@ -1,4 +1,4 @@
-import { InternalError, InvalidInputError } from '../errors.ts';
+import { DatabaseDamagedError, InvalidInputError } from '../errors.ts';
 import { checkBytes, MAX_VALUE_BYTES, storable } from './limits.ts';
 
 /** What an entry can hold. */
@@ -18,7 +18,11 @@ export interface StoredValue {
 /** Levels of nesting; deeper ones could be written, but not read back by every JSON reader. */
 const MAX_DEPTH = 1_000;
 
-function notJson(at: string, what: string): InvalidInputError {
+/** Characters of the way to a member that a message shows. */
+const MOST_SHOWN = 80;
+
+function notJson(where: string, what: string): InvalidInputError {
+  const at = where.length > MOST_SHOWN ? `${where.slice(0, MOST_SHOWN)}…` : where;
   return new InvalidInputError(`${at} is ${what}, which JSON cannot hold`, {
     hint: 'Pass text, or JSON: null, true, false, finite numbers, text, lists and plain objects.',
     details: { parameter: 'value', at },
@@ -87,6 +91,9 @@ export function decodeValue(format: string, text: string): JsonValue {
     const value: JsonValue = JSON.parse(text);
     return value;
   } catch (error) {
-    throw new InternalError('a memory entry marked as JSON does not hold JSON', { cause: error });
+    throw new DatabaseDamagedError('the database is damaged: a memory entry marked as JSON does not hold JSON', {
+      cause: error,
+      hint: 'Look at the damage with skillflow memory doctor, and restore a backup.',
+    });
   }
 }

@@ -1,13 +1,15 @@
 import { NotFoundError } from '../errors.ts';
 import type { Queries, Row } from '../store/database.ts';
-import { numberOf, numberOrNull, textOf } from '../store/row.ts';
+import { numberOf, numberOrNull, textOf, textOrNull } from '../store/row.ts';
 import { withDuplicates } from './duplicates.ts';
 import { contentOf, contentParams, CONTENT_COLUMNS, hashOf, readColumns, readRow, saysTheSame } from './content.ts';
 import type { MemoryContext } from './memory-context.ts';
-import { ENTRY_COLUMNS, LISTED_COLUMNS, toEntry, toListedEntry, VISIBLE, type MemoryEntry } from './entry.ts';
+import { ENTRY_COLUMNS, LISTED_COLUMNS, toEntry, toListedEntry, VISIBLE, type ListedEntry, type MemoryEntry } from './entry.ts';
 import { checkEntryName, checkVersion } from './limits.ts';
 import { lineDiff } from './line-diff.ts';
-import type { EntryName, EntryVersion, StoreResult, VersionDiff } from './memory.ts';
+import { decodeValue } from './value.ts';
+import type { EntryName, EntryVersion, StoreResult, Superseding, VersionDiff } from './memory.ts';
+import { SUPERSEDES } from './superseded.ts';
 import { visibleRow } from './visible-row.ts';
 
 type Name = readonly [namespace: string, key: string];
@@ -35,7 +37,7 @@ function missingVersion([namespace, key]: Name, version: number): NotFoundError 
 
 /** The named version, the current one included; throws `NotFoundError` without the entry. */
 async function versionRow(queries: Queries, columns: string, name: Name, version: number, now: number): Promise<Row | undefined> {
-  const current = await visibleRow(queries, 'id, version', name, now);
+  const current = await visibleRow(queries, readColumns(['id', 'version']), name, now);
   if (current === undefined) throw missingEntry(name);
   const id = numberOf(current, 'id');
   if (numberOf(current, 'version') === version) return queries.get(`SELECT ${columns} FROM memory_entry WHERE id = ?`, [id]);
@@ -58,6 +60,36 @@ export async function getVersion(
   }
 }
 
+/** What superseded an entry, also what was deleted since; oldest link first. */
+const SUCCESSORS = `SELECT ${readColumns(['reason', 'created_at'], 'l.')}, ${readColumns(['namespace', 'key'], 'e.')}
+  FROM memory_link l JOIN memory_entry e ON e.id = l.from_id
+  WHERE l.to_id = ? AND l.kind = '${SUPERSEDES}' AND (e.expires_at IS NULL OR e.expires_at > ?) ORDER BY l.created_at, e.id`;
+
+interface Successor extends Superseding {
+  readonly at: number;
+}
+
+async function successorsOf(queries: Queries, id: number, now: number): Promise<readonly Successor[]> {
+  const rows = await queries.all(SUCCESSORS, [id, now]);
+  return rows.map((row) => ({
+    namespace: textOf(row, 'namespace'),
+    key: textOf(row, 'key'),
+    reason: textOrNull(row, 'reason'),
+    at: numberOf(row, 'created_at'),
+  }));
+}
+
+/** Superseding ends the validity of an entry in a version of that time. */
+function supersedingOf(
+  { validTo, updatedAt }: Pick<ListedEntry, 'validTo' | 'updatedAt'>,
+  successors: readonly Successor[],
+): Superseding | null {
+  const successor = validTo === updatedAt ? successors.findLast(({ at }) => at <= updatedAt) : undefined;
+  if (successor === undefined) return null;
+  const { at: _at, ...superseding } = successor;
+  return superseding;
+}
+
 export async function history({ open, runtime }: MemoryContext, entry: EntryName): Promise<readonly EntryVersion[]> {
   const name = checkEntryName(entry);
   const db = await open();
@@ -66,14 +98,15 @@ export async function history({ open, runtime }: MemoryContext, entry: EntryName
     runtime.now(),
   ]);
   if (current === undefined) throw missingEntry(name);
-  const version = numberOf(current, 'version');
+  const { version } = toListedEntry(current);
   const earlier = await db.all(`SELECT ${LISTED_COLUMNS} FROM ${VERSION_SOURCE} WHERE version < ? ORDER BY version DESC`, [
     numberOf(current, 'id'),
     version,
   ]);
+  const successors = await successorsOf(db, numberOf(current, 'id'), runtime.now());
   return [current, ...earlier].map((row) => {
     const { createdAt: _createdAt, ...listed } = toListedEntry(row);
-    return { ...listed, current: listed.version === version };
+    return { ...listed, current: listed.version === version, supersededBy: supersedingOf(listed, successors) };
   });
 }
 
@@ -95,7 +128,7 @@ function isIndentable(json: string): boolean {
 function shownValue(row: Row): string {
   const value = textOf(row, 'value');
   if (textOf(row, 'format') === 'text' || !isIndentable(value)) return value;
-  return JSON.stringify(JSON.parse(value), null, 2);
+  return JSON.stringify(decodeValue('json', value), null, 2);
 }
 
 /** Columns beside the value, by the names that callers know. */
@@ -117,7 +150,7 @@ export async function diff({ open, runtime }: MemoryContext, entry: EntryName, f
   checkVersion('from', from);
   checkVersion('to', to);
   const db = await open();
-  const columns = `${readColumns(CONTENT_COLUMNS)}, expires_at`;
+  const columns = readColumns([...CONTENT_COLUMNS, 'expires_at']);
   const read = async (version: number): Promise<Row> => {
     const row = await versionRow(db, columns, name, version, runtime.now());
     if (row === undefined) throw missingVersion(name, version);
@@ -148,7 +181,8 @@ export async function revert({ write }: MemoryContext, entry: EntryName, version
     const earlier = await versionRow(queries, readColumns(CONTENT_COLUMNS), name, version, now);
     if (earlier === undefined) throw missingVersion(name, version);
     const content = contentOf(earlier);
-    const columns = `id, version, updated_at, expires_at, ${readColumns(CONTENT_COLUMNS.filter((column) => column !== 'value'))}`;
+    const others = CONTENT_COLUMNS.filter((column) => column !== 'value');
+    const columns = readColumns(['id', 'version', 'updated_at', 'expires_at', ...others]);
     const current = await visibleRow(queries, columns, name, now);
     if (current === undefined) throw missingEntry(name);
     const isSame = saysTheSame(readRow(current), content);

@@ -63,6 +63,13 @@ async function lookUp(queries: Queries, now: number, inputs: readonly Prepared[]
   return { rows: new Map(rows.map((row) => [nameOf(textOf(row, 'namespace'), textOf(row, 'key')), row])), isUnique: false };
 }
 
+/** Removes what has expired: nobody is to read it any more, so its name begins anew, without its history. */
+async function withoutExpired(queries: Queries, rows: Found['rows'], now: number): Promise<Found['rows']> {
+  const expired = [...rows].filter(([, { expires_at: expiry }]) => typeof expiry === 'number' && expiry <= now);
+  for (const [, row] of expired) await queries.run('DELETE FROM memory_entry WHERE id = ?', [numberOf(row, 'id')]);
+  return new Map([...rows].filter(([name]) => !expired.some(([other]) => other === name)));
+}
+
 function checkIfVersion({ namespace, key, ifVersion }: Prepared, version: number, at: string): void {
   if (ifVersion === null || ifVersion === version) return;
   const found = version === 0 ? 'does not exist' : `has version ${version}`;
@@ -141,7 +148,9 @@ export async function writeEntries(
   inputs: readonly Prepared[],
   at: (index: number) => string,
 ): Promise<readonly Stored[]> {
-  const { rows, isUnique } = await lookUp(queries, now, inputs);
+  const found = await lookUp(queries, now, inputs);
+  const { isUnique } = found;
+  const rows = found.rows.size === 0 ? found.rows : await withoutExpired(queries, found.rows, now);
   const plans = inputs.map((input, index) => {
     const old = rows.size === 0 ? undefined : rows.get(nameOf(input.namespace, input.key));
     return planOf(input, old, now, at(index));

@@ -1,12 +1,11 @@
 import { z } from 'zod';
+import { CACHE } from '../memory/cached.ts';
 import type { Memory } from '../memory/memory.ts';
 import { isoOrNull, json } from './entry-output.ts';
 import { READS, REPLACES } from './memory-input.ts';
 import { fields } from './table.ts';
 import { defineTool } from './tool.ts';
 
-/** Where the cache lies in the memory: what expires and may be lost, apart from what is remembered. */
-const CACHE = { namespace: 'cache', kind: 'cache' } as const;
 const DEFAULT_TTL_SECONDS = 3600;
 const PAGE = 1000;
 

@@ -152,7 +152,7 @@ const memoryDoctor = defineTool({
   },
   text: ({ findings, backup }, style) => {
     const rows = findings.map(({ check, status, detail }) => [check, status, detail]);
-    const repairable = backup === null && findings.some(({ status }) => status === 'wrong');
+    const repairable = backup === null && findings.some(({ detail }) => detail.endsWith('--repair'));
     const after = backup === null ? '' : `\n\n${fields({ 'backup made before': backup }, style)}`;
     const hint = repairable ? '\n\nMend it with skillflow memory doctor --repair; a backup is made before.' : '';
     return `${table(['check', 'status', 'detail'], rows, style)}${after}${hint}`;

@@ -1,15 +1,52 @@
 import { z } from 'zod';
 import type { EmbeddingStatus } from '../memory/embed/embeddings.ts';
 import { UnavailableError } from '../errors.ts';
+import { endpointUrl } from '../memory/embed/endpoint-url.ts';
 import { READS } from './memory-input.ts';
 import { fields } from './table.ts';
 import { defineTool } from './tool.ts';
+import type { App } from './tool.ts';
 
 /** `openai nomic-embed-text, 768 dimensions`; `off` without an embedder. */
 export function embedderName({ provider, model, dimensions, semantic }: EmbeddingStatus): string {
   if (provider === null) return 'off';
   const parts = [`${provider} ${model ?? ''}`.trim(), ...(dimensions === null ? [] : [`${dimensions} dimensions`])];
   return [...parts, semantic ? 'semantic' : 'sees letters, not meanings'].join(', ');
+}
+
+/** As long as one request may take. */
+const FIRST_ANSWER_MS = 60_000;
+
+/** The embedding server, without secrets. */
+const serverOf = ({ embeddingUrl }: App['config']): string =>
+  embeddingUrl === null ? 'the embedding server' : endpointUrl(embeddingUrl).shown;
+
+/** Runs work on a server that is given up when it does not answer for the first time soon. Throws `UnavailableError`. */
+async function withFirstAnswer<T>(
+  { runtime, config }: App,
+  signal: AbortSignal,
+  work: (until: AbortSignal, answered: () => void) => Promise<T>,
+): Promise<T> {
+  const late = new AbortController();
+  const timer = new AbortController();
+  runtime.sleep(FIRST_ANSWER_MS, timer.signal).then(
+    () => late.abort(),
+    () => undefined, // it answered
+  );
+  try {
+    return await work(AbortSignal.any([signal, late.signal]), () => timer.abort());
+  } catch (error) {
+    if (!late.signal.aborted || signal.aborted) throw error;
+    const url = serverOf(config);
+    throw new UnavailableError(`${url} gave no answer within ${FIRST_ANSWER_MS / 1000} s`, {
+      retryable: true,
+      hint: 'Check that the embedding server at SKILLFLOW_EMBEDDING_URL runs and has loaded its model.',
+      details: { url },
+      cause: error,
+    });
+  } finally {
+    timer.abort();
+  }
 }
 
 const memoryEmbed = defineTool({
@@ -28,11 +65,19 @@ const memoryEmbed = defineTool({
         hint: 'Set SKILLFLOW_EMBEDDING to lexical, openai or transformers; see skillflow config.',
       });
     }
-    return embeddings.catchUp({
-      signal,
-      onProgress: (embedded, total) => progress(total === 0 ? 1 : embedded / total, `${embedded} of ${total} embedded`),
-      ...(maxContents === undefined ? {} : { maxContents }),
-    });
+    // Before its first vector a model of this machine may have to be fetched; a server only has to load its own.
+    const isServer = app.config.embedding === 'openai';
+    progress(0, isServer ? `waiting for the first answer of ${serverOf(app.config)}` : 'loading the embedder');
+    const work = (until: AbortSignal, answered: () => void): ReturnType<typeof embeddings.catchUp> =>
+      embeddings.catchUp({
+        signal: until,
+        onProgress: (embedded, total) => {
+          answered();
+          progress(total === 0 ? 1 : embedded / total, `${embedded} of ${total} embedded`);
+        },
+        ...(maxContents === undefined ? {} : { maxContents }),
+      });
+    return isServer ? withFirstAnswer(app, signal, work) : work(signal, () => undefined);
   },
   text: ({ embedded, pending }, style) => fields({ 'embedded now': embedded, 'still to do': pending }, style),
 });

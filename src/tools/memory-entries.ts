@@ -113,6 +113,7 @@ const memoryList = defineTool({
   input: z.strictObject({
     namespace: anyNamespace,
     prefix: z.string().optional().describe('how keys begin'),
+    keys: rare(z.string().optional(), 'keys like this: auth*'),
     kind: rare(z.string().optional(), 'only of this kind'),
     tag: rare(z.string().optional(), 'only with this tag'),
     deleted: rare(z.boolean().default(false), 'those that are deleted and can be brought back'),

@@ -9,6 +9,11 @@ import { defineTool } from './tool.ts';
 
 const version = z.int().min(1);
 
+function supersession(by: { readonly key: string; readonly reason: string | null } | undefined): string {
+  if (by === undefined) return '';
+  return `(superseded by ${by.key}${by.reason === null ? '' : `: ${by.reason}`}) `;
+}
+
 const memoryHistory = defineTool({
   name: 'memory_history',
   description: 'Lists the versions of an entry, newest first. At most 100 earlier ones are kept.',
@@ -18,9 +23,12 @@ const memoryHistory = defineTool({
     key: z.string(),
     /** `preview`: the first 200 characters of the stored value. */
     versions: z.array(
-      entryHead
-        .omit({ namespace: true, key: true, id: true, createdAt: true })
-        .extend({ preview: z.string(), current: z.boolean() }),
+      entryHead.omit({ namespace: true, key: true, id: true, createdAt: true }).extend({
+        preview: z.string(),
+        current: z.boolean(),
+        /** What ended its validity; absent where nothing did. */
+        supersededBy: z.object({ namespace: z.string(), key: z.string(), reason: z.string().nullable() }).exactOptional(),
+      }),
     ),
   }),
   annotations: READS,
@@ -30,7 +38,7 @@ const memoryHistory = defineTool({
     const versions = await (await app.memory('read')).history(input);
     return {
       ...input,
-      versions: versions.map(({ preview, current, ...head }) => {
+      versions: versions.map(({ preview, current, supersededBy, ...head }) => {
         const {
           namespace: _namespace,
           key: _key,
@@ -38,7 +46,7 @@ const memoryHistory = defineTool({
           createdAt: _createdAt,
           ...shown
         } = shownHead({ ...head, createdAt: 0 });
-        return { ...shown, preview, current };
+        return { ...shown, preview, current, ...(supersededBy === null ? {} : { supersededBy }) };
       }),
     };
   },
@@ -50,7 +58,7 @@ const memoryHistory = defineTool({
         one.updatedAt.slice(0, 19),
         String(one.bytes),
         source(one),
-        one.preview,
+        supersession(one.supersededBy) + one.preview,
       ]),
       style,
     ),

@@ -84,11 +84,11 @@ const memoryRestore = defineTool({
   output: memoryRestoreOutput,
   annotations: BRINGS_IN,
   listed: false,
-  timeoutMs: LONG_MS,
+  timeoutMs: 0,
   cli: { command: ['memory', 'restore'], positional: ['path'] },
-  handler: async (input, { app, progress }) => {
-    progress(0.05, 'checking the backup');
-    const { report, safety } = await (await app.care()).restore(input.path);
+  handler: async (input, { app, signal, progress }) => {
+    progress(0, 'checking the backup');
+    const { report, safety } = await (await app.care()).restore(input.path, { signal, onProgress: progress });
     return { path: input.path, ...shown(report), safetyBackup: safety };
   },
   text: ({ path: file, safetyBackup, ...report }, style) =>
@@ -100,17 +100,16 @@ const memoryExport = defineTool({
   description: 'Writes all entries, with versions and links, as JSON lines.',
   input: z.strictObject({
     path: path.describe('new file, from the project root'),
-    namespace: z.string().optional().describe('default: all'),
+    namespace: z.string().optional().describe('default: all but the cache'),
+    overwrite: z.boolean().default(false).describe('replace an older export'),
   }),
   output: z.object({ path: z.string(), entries: z.number(), versions: z.number(), bytes: z.number() }),
   annotations: WRITES_FILE,
   listed: false,
-  timeoutMs: LONG_MS,
+  timeoutMs: 0,
   cli: { command: ['memory', 'export'], positional: ['path'] },
-  handler: async (input, { app, progress }) => {
-    progress(0.05, 'writing entries');
-    return (await app.care()).export(input.path, input.namespace);
-  },
+  handler: async ({ path: file, ...options }, { app, signal, progress }) =>
+    (await app.care()).export(file, { ...options, signal, onProgress: progress }),
   text: ({ path: file, entries, versions, bytes }, style) =>
     fields({ 'exported to': file, entries, 'earlier versions': versions, bytes }, style),
 });
@@ -120,34 +119,33 @@ export const memoryAbsorbOutput = z.object({ path: z.string(), ...absorbed.shape
 const memoryImport = defineTool({
   name: 'memory_import',
   description:
-    'Brings in what memory_export wrote: all of it or nothing. The newer version of an entry wins, the other becomes history.',
+    'Brings in what memory_export wrote. The newer version of an entry wins, the other becomes history. A wrong line is named before anything changes; stopped half-way, the same call again goes on.',
   input: z.strictObject({ path, namespace: z.string().optional().describe('only entries of this one; default: all') }),
   output: memoryAbsorbOutput,
   annotations: BRINGS_IN,
   listed: false,
-  timeoutMs: LONG_MS,
+  timeoutMs: 0,
   cli: { command: ['memory', 'import'], positional: ['path'] },
-  handler: async ({ path: file, namespace }, { app, progress }) => {
-    progress(0.05, 'reading entries');
-    const care = await app.care();
-    return { path: file, ...shown(await care.import(file, namespace === undefined ? {} : { namespace })) };
-  },
+  handler: async ({ path: file, namespace }, { app, signal, progress }) => ({
+    path: file,
+    ...shown(await (await app.care()).import(file, { namespace, signal, onProgress: progress })),
+  }),
   text: ({ path: file, ...report }, style) => `${fields({ 'imported from': file }, style)}\n\n${absorbedText(report, style)}`,
 });
 
 const memoryMerge = defineTool({
   name: 'memory_merge',
   description:
-    'Brings in the memory of another Skillflow database. The newer version of an entry wins, the other becomes history.',
+    'Brings in the memory of another Skillflow database. The newer version of an entry wins, the other becomes history. Stopped half-way, the same call again goes on.',
   input: z.strictObject({ path: path.describe('database file, from the project root') }),
   output: memoryAbsorbOutput,
   annotations: BRINGS_IN,
   listed: false,
-  timeoutMs: LONG_MS,
+  timeoutMs: 0,
   cli: { command: ['memory', 'merge'], positional: ['path'] },
-  handler: async (input, { app, progress }) => {
-    progress(0.05, 'reading the other database');
-    return { path: input.path, ...shown(await (await app.care()).merge(input.path)) };
+  handler: async (input, { app, signal, progress }) => {
+    progress(0, 'checking the other database');
+    return { path: input.path, ...shown(await (await app.care()).merge(input.path, { signal, onProgress: progress })) };
   },
   text: ({ path: file, ...report }, style) => `${fields({ 'merged from': file }, style)}\n\n${absorbedText(report, style)}`,
 });

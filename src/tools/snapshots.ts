@@ -70,11 +70,11 @@ const snapshotRestore = defineTool({
   output: snapshotRestoreOutput,
   annotations: { readOnly: false, destructive: true, idempotent: true },
   listed: false,
-  timeoutMs: LONG_MS,
+  timeoutMs: 0,
   cli: { command: ['snapshot', 'restore'], positional: ['name'] },
-  handler: async ({ name }, { app, progress }) => {
-    progress(0.05, 'checking the snapshot');
-    const { differences, safety } = await (await app.care()).restoreSnapshot(name);
+  handler: async ({ name }, { app, signal, progress }) => {
+    progress(0, 'checking the snapshot');
+    const { differences, safety } = await (await app.care()).restoreSnapshot(name, { signal, onProgress: progress });
     return { name, differences: [...differences], safetyBackup: safety };
   },
   text: ({ name, differences, safetyBackup }, style) => {

@@ -1,7 +1,8 @@
 import { array, assert, boolean, integer, property, record, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expandExample } from './expand-example.ts';
-import { evidenceLine, redacted, redactSecrets } from '../../src/analysis/secrets-redact.ts';
+import { evidenceLine, redactSecrets } from '../../src/analysis/secrets-redact.ts';
+import { redacted } from '../../src/printable.ts';
 import { SECRET_RULES, scanSecrets } from '../../src/analysis/secrets-scan.ts';
 import { entropy, isWordLike, whyPlaceholder } from '../../src/analysis/secrets-shape.ts';
 import { secretFingerprint, secretsAnalyzer } from '../../src/analysis/secrets.ts';

@@ -149,6 +149,21 @@ describe('namespaces, figures, cache', () => {
     expect(Number(day['usage_percentage'])).toBeLessThanOrEqual(100);
     expect(day).toMatchObject({ timeframe: '24h', written: 1, recommendations: [], store: { entries: 3 } });
     expect(await good('memory_analytics', { timeframe: '7d' })).toMatchObject({ timeframe: '7d', written: 3 });
+    for (const [timeframe, written, note] of [
+      ['1d', 1, 'no note'],
+      ['2h', 1, /24 hours/],
+      ['hour', 1, /24 hours/],
+      ['48h', 3, /7 days/],
+      ['2w', 3, /30 days/],
+      ['all', 3, 'no note'],
+      ['90d', 3, /all times/],
+      ['last __proto__ week', 3, /not understood.*all times/],
+      ['constructor', 3, /not understood/],
+    ] as const) {
+      const body = await good('memory_analytics', { timeframe });
+      expect(body).toMatchObject({ timeframe, written });
+      expect(body['note'] ?? 'no note').toMatch(note);
+    }
     await good('memory_usage', { action: 'delete', key: 'a' });
     expect((await good('memory_analytics', {}))['recommendations']).toEqual([expect.stringMatching(/1 deleted/)]);
   });
@@ -175,7 +190,7 @@ describe('a wrong call fails visibly and changes nothing', () => {
     ['memory_persist', { sessionId: 7 }, /sessionId.*7/],
     ['memory_persist', { other: 1 }, /other/],
     ['memory_namespace', {}, /action/],
-    ['memory_namespace', { action: 'drop', namespace: 'n' }, /action.*"drop"/],
+    ['memory_namespace', { action: 'drop', namespace: 'n' }, /action.*text …/],
     ['memory_namespace', { action: 'delete' }, /namespace: expected text/],
     ['memory_namespace', { action: 'delete', namespace: '' }, /namespace/],
     ['memory_namespace', { action: 'stats', namespace: huge }, /namespace/],
@@ -190,12 +205,18 @@ describe('a wrong call fails visibly and changes nothing', () => {
     ['memory_sync', {}, /target/],
     ['memory_sync', { target: '../other.db' }, /outside/],
     ['memory_sync', { target: huge }, /./],
-    ['memory_analytics', { timeframe: 'ages' }, /timeframe.*"ages"/],
+    ['memory_analytics', { timeframe: 7 }, /timeframe.*got 7/],
+    ['memory_restore', { backupPath: '../x.db' }, /^backupPath: "..\/x.db" lies outside/],
+    ['memory_restore', { path: '../x.db' }, /^path: /],
+    ['memory_sync', { target: 7 }, /^memory_sync: target/],
+    ['memory_sync', { target: '/etc/path/x' }, /^target: "\/etc\/path\/x" lies outside/],
+    ['context_restore', { snapshotId: 'none' }, /none/],
+    ['cache_manage', { action: 'set', key: 'k', value: 1, ttl: 1e12 }, /^(?:cache_manage: )?ttl/],
     ['cache_manage', { action: 'get' }, /key: expected text/],
     ['cache_manage', { action: 'set', key: 'k' }, /value: expected/],
     ['cache_manage', { action: 'set', key: 'k', value: huge }, /value/],
     ['cache_manage', { action: 'set', key: 'k', value: 1, ttl: -1 }, /ttl/],
-    ['cache_manage', { action: 'prune' }, /action.*"prune"/],
+    ['cache_manage', { action: 'prune' }, /action.*text p…/],
     ['state_snapshot', { name: '../../up' }, /name/],
     ['state_snapshot', { name: 7 }, /name/],
     ['context_restore', {}, /snapshotId/],

@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { claudeFlow2 } from '../../compat/claude-flow-2.ts';
 import { legacyListing } from '../../src/legacy/row.ts';
 import { legacyText } from '../../src/legacy/translate.ts';
 import type { LegacyAnswer } from '../../src/legacy/translate.ts';
 import { createRuntime } from '../../src/runtime.ts';
 import { allTools } from '../../src/tools/all-tools.ts';
+import { memorySearchOutput } from '../../src/tools/memory-search.ts';
 import { CALLER, createTestApp } from '../helpers/test-app.ts';
 import type { TestApp } from '../helpers/test-app.ts';
 import { CLAUDE_FLOW_2_NAMES } from './claude-flow-2-names.ts';
@@ -249,6 +251,61 @@ describe('memory', () => {
     expect(native.body).toMatchObject({ pattern: 'apples', namespace: null });
   });
 
+  describe('patterns', () => {
+    beforeEach(async () => {
+      const said = [
+        ['food', 'pears'],
+        ['far', 'an f in it: f'],
+        ['b[1]', 'about fo and auth'],
+        ['auth-flow', 'tokens'],
+        ['auth-keys', 'auth by key'],
+      ] as const;
+      for (const [key, value] of said) await usage('store', { key, value });
+      await usage('store', { key: 'fa', value: 'elsewhere', namespace: 'n' });
+    });
+    const keysOf = (body: Readonly<Record<string, unknown>>): readonly unknown[] =>
+      z
+        .array(z.looseObject({ key: z.string() }))
+        .parse(body['results'] ?? body['entries'])
+        .map(({ key }) => key);
+
+    test.each([
+      ['*', ['auth-flow', 'auth-keys', 'b[1]', 'far', 'food'], 5],
+      ['fo*', ['food', 'b[1]'], 2], // by its key, by its word
+      ['f?r', ['far'], 1],
+      ['auth*', ['auth-flow', 'auth-keys', 'b[1]'], 3], // by both counts once
+      ['*h-*s', ['auth-keys'], 1],
+      ['b[1?', ['b[1]'], 1],
+      ['what of the pears?', ['food'], 1],
+      ['none*', [], 0],
+    ] as const)('%s', async (pattern, keys, total) => {
+      expect(keysOf(await usage('search', { pattern }))).toStrictEqual(keys);
+      const found = await good('memory_search', { pattern, namespace: 'default' }, 'memory_search');
+      expect(keysOf(found)).toStrictEqual(keys);
+      expect(found).toMatchObject({ pattern, namespace: 'default', total });
+      const { structured } = await call('memory_search', { pattern, namespace: 'default' });
+      expect(memorySearchOutput.parse(structured)).toMatchObject({ query: pattern, total });
+    });
+
+    test('all namespaces, pages, whole values', async () => {
+      expect(keysOf((await call('memory_search', { pattern: 'fa*' })).body)).toStrictEqual(['far', 'fa']);
+      const pages: unknown[] = [];
+      for (const offset of [0, 1, 2, 3, 4, 5])
+        pages.push(keysOf((await call('memory_search', { pattern: 'auth*', limit: 1, offset })).body));
+      expect(pages.flat()).toStrictEqual(['auth-flow', 'auth-keys', 'b[1]']);
+      expect(await call('memory_search', { pattern: 'food*', values: true })).toMatchObject({
+        body: { results: [{ value: 'pears' }] },
+      });
+      expect(await call('memory_search', { pattern: 'auth*', tags: ['none'] })).toMatchObject({ body: { total: 0 } });
+    });
+
+    test('list takes them as well', async () => {
+      expect(keysOf(await usage('list', { pattern: 'f*' }))).toStrictEqual(['far', 'food']);
+      expect(await usage('list', { pattern: '*' })).toMatchObject({ count: 5 });
+      expect(await usage('list', { pattern: 'food' })).toMatchObject({ count: 1 });
+    });
+  });
+
   test('delete says whether there was something', async () => {
     await usage('store', { key: 'k', value: 'v' });
     expect(await usage('delete', { key: 'k' })).toMatchObject({ deleted: true });
@@ -262,8 +319,8 @@ describe('a wrong call fails visibly and changes nothing', () => {
   const sql = "'); DELETE FROM swarm; --";
   const bad: readonly (readonly [string, unknown, RegExp])[] = [
     ['swarm_init', { topology: 42 }, /topology.*42/],
-    ['swarm_init', { topology: 'adaptive' }, /topology.*"hierarchical"\|"mesh"\|"ring"\|"star".*"adaptive"/],
-    ['swarm_init', { topology: 'star', maxAgents: 'many' }, /maxAgents.*number.*"many"/],
+    ['swarm_init', { topology: 'adaptive' }, /topology.*"hierarchical"\|"mesh"\|"ring"\|"star".*text a…\(8 characters\)/],
+    ['swarm_init', { topology: 'star', maxAgents: 'many' }, /maxAgents.*number.*text …\(4 characters\)/],
     ['swarm_init', { topology: 'star', maxAgents: 0 }, /maxAgents/],
     ['swarm_init', { topology: 'star', strategy: huge }, /strategy/],
     ['swarm_init', 'star', /swarm_init/],
@@ -277,18 +334,18 @@ describe('a wrong call fails visibly and changes nothing', () => {
     ['task_orchestrate', {}, /task_orchestrate: task/],
     ['task_orchestrate', { task: huge }, /task_orchestrate: task/],
     ['task_orchestrate', { task: 'a\0b' }, /task_orchestrate: task.*NUL/],
-    ['task_orchestrate', { task: 'x', priority: 'urgent' }, /priority.*"urgent"/],
+    ['task_orchestrate', { task: 'x', priority: 'urgent' }, /priority.*text u…/],
     ['task_orchestrate', { task: 'x', dependencies: ['task_nope'] }, /task_nope/],
     ['task_status', { taskId: 'task_nope' }, /task_nope/],
     ['task_status', {}, /taskId/],
     ['memory_usage', {}, /action/],
-    ['memory_usage', { action: 'bogus' }, /action.*"store"\|"retrieve"\|"list"\|"delete"\|"search".*"bogus"/],
+    ['memory_usage', { action: 'bogus' }, /action.*"store"\|"retrieve"\|"list"\|"delete"\|"search".*text b…/],
     ['memory_usage', { action: 'constructor' }, /action/],
     ['memory_usage', { action: 'store', key: 'k' }, /value: expected.*store/],
     ['memory_usage', { action: 'store', value: 'v' }, /key: expected text.*store/],
     ['memory_usage', { action: 'store', key: 'k', value: huge }, /value/],
     ['memory_usage', { action: 'store', key: 'k', value: 'v', ttl: -1 }, /ttl/],
-    ['memory_usage', { action: 'store', key: 'k', value: 'v', ttl: '60' }, /ttl.*"60"/],
+    ['memory_usage', { action: 'store', key: 'k', value: 'v', ttl: '60' }, /ttl.*text …/],
     ['memory_usage', { action: 'store', key: 'a\0b', value: 'v' }, /key/],
     ['memory_usage', { action: 'store', key: 'k', value: 'v', namespace: 'a\0b' }, /namespace/],
     ['memory_usage', { action: 'retrieve' }, /key/],
@@ -297,6 +354,13 @@ describe('a wrong call fails visibly and changes nothing', () => {
     ['memory_usage', { action: 'search', pattern: ' ' }, /pattern: expected text.*not blank/],
     ['memory_usage', { action: 'search', value: 7 }, /pattern: expected text.*got number/],
     ['memory_usage', { action: 'list', limit: 0 }, /limit/],
+    ['memory_usage', { action: 'store', key: 'k', value: 'v', ttl: 1e12 }, /^ttl is/],
+    ['memory_usage', { action: 'search', value: huge }, /^value has more than/],
+    ['memory_usage', { action: 'search', query: huge }, /^query has more than/],
+    ['memory_usage', { action: 'list', pattern: huge }, /^pattern has more than/],
+    ['memory_search', { pattern: '*', limit: 'ten' }, /^memory_search: limit/],
+    ['memory_search', { pattern: huge }, /^pattern has more than/],
+    ['memory_search', { pattern: 7 }, /^memory_search: pattern:/],
     ['memory_search', {}, /query/],
     ['memory_search', { pattern: 'x', limit: 1000 }, /limit/],
     ['memory_search', { pattern: 'x', query: 'y' }, /query and pattern/],

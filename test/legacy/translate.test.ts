@@ -101,7 +101,7 @@ describe('a legacy call', () => {
     const { body, isError } = await call('half_of', { number: 'four' });
     expect(isError).toBe(true);
     expect(body).toMatchObject({ success: false, code: 'invalid_input', timestamp: TIMESTAMP });
-    expect(body['error']).toMatch(/half_of: number: .*expected.*got "four"/);
+    expect(body['error']).toMatch(/half_of: number: .*expected.*got text …/);
     expect((await call('half_of', undefined)).body).toMatchObject({ error: expect.stringMatching(/number/) });
     expect((await call('half_of', [1])).body).toMatchObject({ success: false, code: 'invalid_input' });
     expect((await call('half_of', 'text')).body).toMatchObject({ success: false, code: 'invalid_input' });
@@ -110,8 +110,41 @@ describe('a legacy call', () => {
 
   test('a failure is a failure unless the row takes it for an answer', async () => {
     const body = { success: false, error: 'no half of 13', hint: 'Take 14.', code: 'not_found', timestamp: TIMESTAMP };
-    expect(await call('half_of', { number: 13 })).toStrictEqual({ body, isError: true, structured: body });
+    expect(await call('half_of', { number: 13 })).toMatchObject({ body, isError: true, structured: body });
     expect(await call('half_of', { number: 13, soft: true })).toMatchObject({ isError: false, body: { result: null } });
+  });
+
+  test('an error of a tool of ours is told in legacy names, and nothing in quotes changes', async () => {
+    const executor = createExecutor({ tools: [halve], runtime, readOnly: false, record: async () => undefined });
+    const row = defineLegacy({
+      name: 'half_of',
+      family: 'test',
+      description: 'Half.',
+      tools: ['halve'],
+      args: z.object({ number: z.unknown().optional(), message: z.string().optional() }),
+      plan: ({ number: n, message = '' }) => ({
+        tool: 'halve',
+        input: { n },
+        spelling: { n: 'number' },
+        ask: (ask) =>
+          message === ''
+            ? ask('halve', { n })
+            : Promise.resolve({ ok: false, error: { code: 'conflict', message, hint: 'Give n.', retryable: false } }),
+        body: () => ({}),
+      }),
+    });
+    const { call: told } = createLegacy({
+      rows: [row],
+      unsupported: [],
+      call: (tool, input, caller) => executor.call(tool, input, caller),
+      runtime,
+    });
+    const errorOf = async (args: unknown): Promise<unknown> => (await told('half_of', args, { surface: 'mcp' })).body['error'];
+    expect(await errorOf({ number: -1 })).toMatch(/^half_of: number: /);
+    expect(await errorOf({ message: 'n: "n" in /n/n.txt, ./n, a-n and x.n; n is n' })).toBe(
+      'number: "n" in /n/n.txt, ./n, a-n and x.n; number is number',
+    );
+    expect((await told('half_of', { message: 'x' }, { surface: 'mcp' })).body['hint']).toBe('Give number.');
   });
 
   test('a refused name says what to do instead, an unknown one which names are near', async () => {

@@ -36,7 +36,6 @@ export class EntriesModel {
     return entry?.versions.get(entry.version);
   }
 
-  /** @param version what the memory answered: an expired entry may have been removed already, with its history */
   store(name: string, said: Said, ttlMs: number | null, version: number): void {
     const old = this.entries.get(name);
     const expiresAt = ttlMs === null ? null : this.now + ttlMs;
@@ -50,11 +49,22 @@ export class EntriesModel {
     this.entries.set(name, { versions: kept, version, deleted: false, expiresAt });
   }
 
-  /** The version that a store of new content must answer with, unless the expired entry was removed. */
+  /** The version that a store must answer with; what has expired is forgotten. */
   next(name: string, said: Said): number {
     const old = this.entries.get(name);
-    if (old === undefined) return 1;
+    if (old === undefined || this.hasExpired(old)) return 1;
     return this.isThere(name) && JSON.stringify(this.current(name)) === JSON.stringify(said) ? old.version : old.version + 1;
+  }
+
+  /** What superseded it has gone, or has come back: a version that differs in nothing else. */
+  toggleEnded(name: string): void {
+    const entry = this.entries.get(name);
+    const said = this.current(name);
+    if (entry === undefined || said === undefined) return;
+    const version = entry.version + 1;
+    const versions = new Map(entry.versions).set(version, { ...said, ended: !said.ended });
+    versions.delete(version - MOST_VERSIONS);
+    this.entries.set(name, { ...entry, versions, version });
   }
 
   setDeleted(name: string, deleted: boolean): void {

@@ -39,10 +39,10 @@ describe('supersede', () => {
       [c, a],
       [b, a],
       [c, b],
-      [c, c],
     ] as const) {
       await expect(memory.supersede(name, by)).rejects.toThrow(ConflictError);
     }
+    await expect(memory.supersede(c, c)).rejects.toThrow(InvalidInputError);
     expect((await memory.get(c))?.validTo).toBeNull();
     expect(await memory.links(c)).toHaveLength(1);
     await memory.supersede(a, c); // more than one may
@@ -58,6 +58,85 @@ describe('supersede', () => {
     expect((await memory.get(a))?.version).toBe(1);
     await expect(memory.supersede(a, { key: '' })).rejects.toThrow(/^by\.key is empty/);
     await expect(memory.supersede(a, b, 'x'.repeat(4097))).rejects.toThrow(/^reason has .*4097|^reason has more than 4096/);
+  });
+});
+
+describe('what superseded goes, and comes back', () => {
+  const ended = async (name: { readonly key: string }): Promise<boolean> =>
+    ((await opened.memory.get(name))?.validTo ?? null) !== null;
+
+  test.each(['delete', 'deleteNamespace', 'purge', 'unlink'] as const)('%s makes the other valid again', async (how) => {
+    const { memory, db } = opened;
+    await memory.store({ ...a, value: 'a', validTo: 9_000_000 });
+    opened.now += 1;
+    await memory.supersede(a, c, 'better');
+    opened.now += 1;
+    if (how === 'deleteNamespace') await memory.deleteNamespace(c.namespace);
+    else if (how === 'unlink') await memory.unlink(c, a, 'supersedes');
+    else await memory[how](c);
+    expect(await memory.get(a)).toMatchObject({ value: 'a', version: 4, updatedAt: opened.now, validTo: 9_000_000 });
+    await checkIndex(db);
+  });
+
+  test('undelete ends it again, unless it was written since', async () => {
+    const { memory } = opened;
+    await memory.supersede(a, b);
+    for (const wrote of [false, true]) {
+      opened.now += 1;
+      await memory.delete(b);
+      expect(await ended(a)).toBe(false);
+      if (wrote) await memory.store({ ...a, value: 'new' }); // in the same millisecond
+      opened.now += 1;
+      await memory.undelete(b);
+      expect(await ended(a)).toBe(!wrote);
+    }
+  });
+
+  test('the whole chain counts, in whatever order it goes and comes back', async () => {
+    const { memory } = opened;
+    await memory.supersede(a, b);
+    opened.now += 1;
+    await memory.supersede(b, c);
+    opened.now += 1;
+    await memory.delete(b);
+    expect(await ended(a)).toBe(true); // c holds
+    opened.now += 1;
+    await memory.delete(c);
+    expect(await ended(a)).toBe(false);
+    opened.now += 1;
+    await memory.undelete(c);
+    expect(await ended(a)).toBe(true);
+    await memory.undelete(b);
+    expect([await ended(a), await ended(b), await ended(c)]).toEqual([true, true, false]);
+    await memory.purge(b);
+    expect(await memory.links(a)).toMatchObject([{ direction: 'to', kind: 'supersedes', key: 'c' }]);
+    expect(await ended(a)).toBe(true);
+    await memory.purge(c);
+    expect(await ended(a)).toBe(false);
+  });
+
+  test('one of two that supersede it is enough', async () => {
+    const { memory } = opened;
+    await memory.supersede(a, b);
+    opened.now += 1;
+    await memory.supersede(a, c);
+    await memory.purge(b);
+    expect(await ended(a)).toBe(true);
+    await memory.delete(c);
+    expect(await ended(a)).toBe(false);
+  });
+
+  test('the history tells by what and why, also when that is deleted', async () => {
+    const { memory } = opened;
+    opened.now += 1;
+    await memory.supersede(a, c, 'c is newer');
+    const by = { namespace: 'other', key: 'c', reason: 'c is newer' };
+    expect((await memory.history(a)).map(({ supersededBy }) => supersededBy)).toEqual([by, null]);
+    opened.now += 1;
+    await memory.delete(c);
+    expect((await memory.history(a)).map(({ supersededBy }) => supersededBy)).toEqual([null, by, null]);
+    await memory.purge(c);
+    expect((await memory.history(a)).map(({ supersededBy }) => supersededBy)).toEqual([null, null, null]);
   });
 });
 
@@ -95,9 +174,9 @@ describe('links', () => {
   test('what cannot be is refused', async () => {
     const { memory } = opened;
     await expect(memory.link(a, b, 'supersedes')).rejects.toThrow(InvalidInputError);
-    await expect(memory.link(a, b, 'two words')).rejects.toThrow(/^kind is "two words", not one word/);
+    await expect(memory.link(a, b, 'two words')).rejects.toThrow(/^kind is text t…\(9 characters\), not one word/);
     await expect(memory.link(a, b, 'x'.repeat(65))).rejects.toThrow(InvalidInputError);
-    await expect(memory.link(a, a, 'see')).rejects.toThrow(ConflictError);
+    await expect(memory.link(a, a, 'see')).rejects.toThrow(InvalidInputError);
     await expect(memory.link(a, { key: 'a\0' }, 'see')).rejects.toThrow(/^to\.key has a NUL/);
     // @ts-expect-error: a caller without types
     await expect(memory.link(a, b, 'see', 7)).rejects.toThrow(/^reason is a number/);

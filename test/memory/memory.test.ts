@@ -134,12 +134,12 @@ describe('what cannot be kept exactly is refused, naming the parameter', () => {
     [{ key: 'k', ttlSeconds: -1 }, /^ttlSeconds is -1/],
     [{ key: 'k', ttlSeconds: NaN }, /^ttlSeconds is NaN/],
     [{ key: 'k', ttlSeconds: Infinity }, /^ttlSeconds is Infinity/],
-    [{ key: 'k', ttlSeconds: '5' }, /^ttlSeconds is 5/],
+    [{ key: 'k', ttlSeconds: '5' }, /^ttlSeconds is text …/],
     [{ key: 'k', tags: 'a' }, /^tags is not a list/],
     [{ key: 'k', tags: ['a', ''] }, /^tags\[1\] is empty/],
     [{ key: 'k', tags: Array.from({ length: 65 }, String) }, /^tags has 65 tags; at most 64/],
     [{ key: 'k', kind: '' }, /^kind is empty/],
-    [{ key: 'k', kind: 'two words' }, /^kind is "two words", not one word/],
+    [{ key: 'k', kind: 'two words' }, /^kind is text t…\(9 characters\), not one word/],
     [{ key: 'k', kind: 'x'.repeat(65) }, /^kind has more than 64 bytes/],
     [{ key: 'k', importance: 1.01 }, /^importance is 1.01; expected 0 to 1/],
     [{ key: 'k', importance: NaN }, /^importance is NaN/],
@@ -165,7 +165,7 @@ describe('what cannot be kept exactly is refused, naming the parameter', () => {
     await expect(memory.list({ limit: 1001 })).rejects.toThrow(InvalidInputError);
     for (const limit of [-1, 1e9, NaN, 1.5, Infinity]) await expect(memory.list({ limit })).rejects.toThrow(/^limit is/);
     await expect(memory.list({ offset: -1 })).rejects.toThrow(/^offset/);
-    await expect(memory.list({ kind: 'a b' })).rejects.toThrow(/^kind is "a b", not one word/);
+    await expect(memory.list({ kind: 'a b' })).rejects.toThrow(/^kind is text …\(3 characters\), not one word/);
     await expect(memory.list({ tag: '' })).rejects.toThrow(/^tag is empty/);
     await expect(memory.deleteNamespace('')).rejects.toThrow(/^namespace is empty/);
     await expect(memory.purge({ key: '\ud800' })).rejects.toThrow(/^key has a NUL or a lone surrogate/);
@@ -289,6 +289,29 @@ describe('expiry is exact to the millisecond', () => {
     expect(await memory.delete({ key: 'k' })).toBe(false);
     expect(await memory.store({ key: 'k', value: 'again' })).toMatchObject({ created: true, id: 2 });
     expect((await memory.get({ key: 'k' }))?.createdAt).toBe(clock);
+  });
+
+  test('what has expired is in no history: its name begins anew', async () => {
+    const secret = { key: 'k', value: 'short lived', ttlSeconds: 1 };
+    await memory.store({ key: 'other', value: 'o' });
+    for (const many of [false, true]) {
+      await memory.store({ ...secret, value: 'the first' });
+      await memory.store(secret);
+      await memory.link({ key: 'k' }, { key: 'other' }, 'see');
+      if (many) await memory.delete({ key: 'k' });
+      clock += 1000;
+      const inputs = [
+        { key: 'k', value: 'anew', ifVersion: 0 },
+        { key: `k${clock}`, value: 'x' },
+      ];
+      const [stored] = many ? await memory.storeMany(inputs) : [await memory.store({ key: 'k', value: 'anew', ifVersion: 0 })];
+      expect(stored).toMatchObject({ created: true, version: 1 });
+      expect(await memory.get({ key: 'k' })).toMatchObject({ value: 'anew', createdAt: clock });
+      expect(await memory.history({ key: 'k' })).toHaveLength(1);
+      expect(await memory.getVersion({ key: 'k' }, 2)).toBeUndefined();
+      expect(await memory.links({ key: 'k' })).toEqual([]);
+      expect(await db.all('SELECT 1 FROM memory_version')).toEqual([]);
+    }
   });
 
   test('writes remove what has expired', async () => {

@@ -1,5 +1,10 @@
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
-import { expect, test } from 'vitest';
+import { createServer } from 'node:http';
+import { describe, expect, test } from 'vitest';
+import { createRuntime } from '../../src/runtime.ts';
+import type { Runtime } from '../../src/runtime.ts';
+import { createTestApp } from '../helpers/test-app.ts';
 import { createToolCalls } from './tool-calls.ts';
 import type { ToolCalls } from './tool-calls.ts';
 
@@ -41,6 +46,64 @@ test('memory_embed makes the vectors that are missing, newest first, and tells h
     /embedder +lexical .*letters, not meanings\ncontents +2 embedded, 0 to do/,
   );
   expect(await calls.output('memory_embed', {})).toMatchObject({ embedded: 0, pending: 0 });
+});
+
+describe('a server that does not answer', () => {
+  /** A server that takes a request and then keeps silent. */
+  async function silentServer(): Promise<AsyncDisposable & { readonly url: string }> {
+    const server = createServer(() => undefined);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    return {
+      url: `http://127.0.0.1:${address.port}/v1`,
+      [Symbol.asyncDispose]: async () => {
+        server.closeAllConnections();
+        server.close();
+        await once(server, 'close');
+      },
+    };
+  }
+  const runtime = createRuntime('silent');
+  const flags = (url: string) => ({ embedding: 'openai', embeddingUrl: url, embeddingModel: 'm' });
+
+  test('is named while it is waited for, and given up after a minute', async () => {
+    await using server = await silentServer();
+    const slept: number[] = [];
+    const sleep: Runtime['sleep'] = (ms, signal) => {
+      if (ms === 60_000) slept.push(ms);
+      return runtime.sleep(ms === 60_000 ? 200 : ms, signal);
+    };
+    await using app = await createTestApp({ runtime: { ...runtime, sleep }, flags: flags(`${server.url}?key=secret`) });
+    await app.skillflow.call('memory_store', { key: 'k', value: 'one' }, { surface: 'cli' });
+    const said: string[] = [];
+    const result = await app.skillflow.call('memory_embed', {}, { surface: 'cli', onProgress: (_done, what) => said.push(what) });
+    expect(said).toEqual([`waiting for the first answer of ${server.url}/embeddings`]);
+    expect(slept).toEqual([60_000]);
+    expect(result).toMatchObject({
+      ok: false,
+      error: {
+        code: 'unavailable',
+        retryable: true,
+        message: `${server.url}/embeddings gave no answer within 60 s`,
+        hint: expect.stringContaining('SKILLFLOW_EMBEDDING_URL'),
+      },
+    });
+  });
+
+  test('does not keep the user who interrupts', async () => {
+    await using server = await silentServer();
+    await using app = await createTestApp({ runtime, flags: flags(server.url) });
+    await app.skillflow.call('memory_store', { key: 'k', value: 'one' }, { surface: 'cli' });
+    const stop = new AbortController();
+    const result = await app.skillflow.call(
+      'memory_embed',
+      {},
+      { surface: 'cli', signal: stop.signal, onProgress: () => setImmediate(() => stop.abort()) },
+    );
+    expect(result).toMatchObject({ ok: false, error: { code: 'cancelled' } });
+  });
 });
 
 test('a server embeds in the background what it was given to store', async () => {

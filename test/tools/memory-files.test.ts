@@ -64,6 +64,16 @@ describe('export, import, merge', () => {
     expect(await fresh.output('memory_import', { path: 'in.jsonl' })).toMatchObject({ added: 0, unchanged: 2 });
   });
 
+  test('an older export is replaced only when that is asked for', async () => {
+    await output('memory_export', { path: 'out.jsonl' });
+    await output('memory_store', { key: 'c', value: 'x' });
+    expect(await calls.app.call('memory_export', { path: 'out.jsonl' })).toMatchObject({
+      ok: false,
+      error: { code: 'invalid_input', hint: expect.stringMatching(/--overwrite/) },
+    });
+    expect(await output('memory_export', { path: 'out.jsonl', overwrite: true })).toMatchObject({ entries: 3 });
+  });
+
   test('one namespace alone, out and in', async () => {
     expect(await output('memory_export', { path: 'other.jsonl', namespace: 'other' })).toMatchObject({ entries: 1 });
     await output('memory_export', { path: 'all.jsonl' });
@@ -189,6 +199,8 @@ describe('a wrong call is refused and changes nothing', () => {
     ['memory_restore', { path: 'linked.db' }, '', /./],
     ['memory_export', { path: outside }, 'forbidden', /outside/],
     ['memory_export', { path: '' }, 'invalid_input', /path/],
+    ['memory_export', { path: 'bad.jsonl' }, 'invalid_input', /exists already/],
+    ['memory_export', { path: 'text.db', overwrite: true }, 'invalid_input', /is no export/],
     ['memory_export', { path: 'x.jsonl', namespace: 'a\0' }, 'invalid_input', /namespace/],
     ['memory_import', { path: 'nope.jsonl' }, 'not_found', /nope\.jsonl/],
     ['memory_import', { path: 'bad.jsonl' }, 'invalid_input', /line 1|bad\.jsonl/],
@@ -212,7 +224,7 @@ describe('a wrong call is refused and changes nothing', () => {
     ['memory_link', { key: 'a', to: 'b', toNamespace: 'other', kind: '' }, 'invalid_input', /kind/],
     ['memory_link', { key: 'a' }, 'invalid_input', /to/],
     ['memory_links', { key: 'nope' }, 'not_found', /nope/],
-    ['memory_supersede', { key: 'a', by: 'a' }, 'conflict', /./],
+    ['memory_supersede', { key: 'a', by: 'a' }, 'invalid_input', /itself/],
     ['memory_supersede', { key: 'a', by: 'nope' }, 'not_found', /nope/],
     ['memory_supersede', { key: 'a' }, 'invalid_input', /by/],
     ['memory_clear', {}, 'invalid_input', /namespace/],

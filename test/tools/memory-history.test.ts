@@ -92,12 +92,22 @@ describe('links', () => {
       validTo: '2023-11-14T22:13:21.000Z',
     });
     expect(await output('memory_links', { key: 'a' })).toMatchObject({ links: [{ kind: 'supersedes', reason: 'FTP is off' }] });
+    expect(await output('memory_history', { key: 'a' })).toMatchObject({
+      versions: [{ version: 2, supersededBy: { namespace: 'other', key: 'b', reason: 'FTP is off' } }, { version: 1 }],
+    });
+    expect(await calls.text('memory_history', { key: 'a' })).toMatch(/2 \(now\).*\(superseded by b: FTP is off\)/);
     expect(
       await calls.app.call('memory_supersede', { key: 'b', namespace: 'other', by: 'a', byNamespace: 'default' }),
     ).toMatchObject({
       ok: false,
       error: { code: 'conflict' },
     });
+    await output('memory_delete', { key: 'b', namespace: 'other' });
+    calls.now += 1;
+    expect(await output('memory_search', { query: 'way' })).toMatchObject({ results: [{ key: 'a' }], total: 1 });
+    await output('memory_undelete', { key: 'b', namespace: 'other' });
+    calls.now += 1;
+    expect(await output('memory_search', { query: 'way' })).toMatchObject({ results: [{ key: 'b' }], total: 1 });
   });
 });
 

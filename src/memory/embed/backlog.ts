@@ -1,10 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Runtime } from '../../runtime.ts';
 import type { Database, Row, SqlValue } from '../../store/database.ts';
-import { numberOf, numberOrNull } from '../../store/row.ts';
+import { bytesOf, bytesOnly, numberOf, numberOnly, numberOrNull, textBytes, textOf } from '../../store/row.ts';
 import { VISIBLE } from '../entry.ts';
 import { MAX_TEXT_CHARACTERS } from './embedded-text.ts';
-import { InternalError } from '../../errors.ts';
 
 /** What is to be embedded. */
 export interface Content {
@@ -33,22 +32,17 @@ export interface Backlog {
 const SLICE = 2_000;
 
 const LACKING = 'NOT EXISTS (SELECT 1 FROM embedding e WHERE e.space_id = ? AND e.hash = m.hash)';
-const BY_ENTRY = `SELECT m.hash FROM memory_entry m WHERE m.id BETWEEN ? AND ? AND ${VISIBLE} AND ${LACKING} ORDER BY m.id DESC`;
-const BY_CHANGE = `SELECT m.hash FROM chg c JOIN memory_entry m ON m.id = c.entry_id
+const HASH = `${bytesOnly('m.hash')} AS hash`;
+const BY_ENTRY = `SELECT ${HASH} FROM memory_entry m WHERE m.id BETWEEN ? AND ? AND ${VISIBLE} AND ${LACKING} ORDER BY m.id DESC`;
+const BY_CHANGE = `SELECT ${HASH} FROM chg c JOIN memory_entry m ON m.id = c.entry_id
   WHERE c.seq BETWEEN ? AND ? AND ${VISIBLE} AND ${LACKING} ORDER BY c.seq DESC`;
-
-function blobOf(row: Row, column: string): Uint8Array {
-  const value = row[column];
-  if (value instanceof Uint8Array) return value;
-  throw new InternalError(`column ${column} holds ${typeof value}, expected a blob`);
-}
 
 const hex = (hash: Uint8Array): string => Buffer.from(hash).toString('hex');
 
 /** Changes that can still be read, and the last one that was made. */
 async function changes(db: Database): Promise<{ readonly first: number; readonly last: number }> {
   const row = await db.get(
-    `SELECT (SELECT min(seq) FROM chg) AS first, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'chg'), 0) AS last`,
+    `SELECT (SELECT min(seq) FROM chg) AS first, coalesce((SELECT ${numberOnly('seq')} FROM sqlite_sequence WHERE name = 'chg'), 0) AS last`,
   );
   const last = numberOf(row ?? {}, 'last');
   return { first: numberOrNull(row ?? {}, 'first') ?? last + 1, last };
@@ -59,14 +53,14 @@ async function read(db: Database, spaceId: number, hashes: readonly Uint8Array[]
   const places = hashes.map(() => '?').join(', ');
   const params: readonly SqlValue[] = [MAX_TEXT_CHARACTERS, ...hashes, now, spaceId];
   const rows = await db.all(
-    `SELECT m.hash, substr(coalesce(m.words, m.value), 1, ?) AS text FROM memory_entry m
+    `SELECT ${HASH}, ${textBytes('substr(coalesce(m.words, m.value), 1, ?)')} AS text FROM memory_entry m
     WHERE m.hash IN (${places}) AND ${VISIBLE} AND ${LACKING} GROUP BY m.hash`,
     params,
   );
-  const texts = new Map(rows.map((row) => [hex(blobOf(row, 'hash')), row['text']]));
+  const texts = new Map(rows.map((row) => [hex(bytesOf(row, 'hash')), textOf(row, 'text')]));
   return hashes.flatMap((hash) => {
     const text = texts.get(hex(hash));
-    return typeof text === 'string' ? [{ hash, text }] : [];
+    return text === undefined ? [] : [{ hash, text }];
   });
 }
 
@@ -88,7 +82,7 @@ export function createBacklog(runtime: Runtime): Backlog {
   const refused = new Set<string>();
 
   const unique = (rows: readonly Row[]): Uint8Array[] => {
-    const hashes = new Map(rows.map((row) => [hex(blobOf(row, 'hash')), blobOf(row, 'hash')]));
+    const hashes = new Map(rows.map((row) => [hex(bytesOf(row, 'hash')), bytesOf(row, 'hash')]));
     for (const known of refused) hashes.delete(known);
     return [...hashes.values()];
   };

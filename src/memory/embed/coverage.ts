@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Runtime } from '../../runtime.ts';
 import type { Database } from '../../store/database.ts';
-import { numberOf } from '../../store/row.ts';
+import { numberOf, numberOnly } from '../../store/row.ts';
 import { VISIBLE } from '../entry.ts';
 
 /** How many different contents there are, and how many of them have a vector in a space. */
@@ -67,9 +67,9 @@ interface Counted {
 
 async function stateOf(db: Database, runtime: Runtime, spaceId: number): Promise<string> {
   const row = await db.get(
-    `SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'chg'), 0) AS seq,
-      coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'embedding'), 0) AS vector,
-      coalesce((SELECT min(expires_at) FROM memory_entry WHERE expires_at > ?), 0) AS expires`,
+    `SELECT coalesce((SELECT ${numberOnly('seq')} FROM sqlite_sequence WHERE name = 'chg'), 0) AS seq,
+      coalesce((SELECT ${numberOnly('seq')} FROM sqlite_sequence WHERE name = 'embedding'), 0) AS vector,
+      coalesce((SELECT ${numberOnly('min(expires_at)')} FROM memory_entry WHERE expires_at > ?), 0) AS expires`,
     [runtime.now()],
   );
   return [spaceId, ...['seq', 'vector', 'expires'].map((column) => numberOf(row ?? {}, column))].join(' ');

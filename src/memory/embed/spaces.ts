@@ -1,7 +1,7 @@
 import { InternalError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Database, Queries, Row, SqlValue } from '../../store/database.ts';
-import { numberOf, textOf } from '../../store/row.ts';
+import { numberColumns, numberOf, textColumns, textOf } from '../../store/row.ts';
 import type { Embedder, EmbeddingSpace } from './embedder.ts';
 
 export interface StoredSpace extends EmbeddingSpace {
@@ -14,7 +14,7 @@ export interface ContentVector {
   readonly vector: Float32Array;
 }
 
-const COLUMNS = 'id, provider, model, dimensions';
+const COLUMNS = `id, ${textColumns(['provider', 'model'])}, ${numberColumns(['dimensions'])}`;
 /** Rows of one INSERT: few statements, of few different texts. */
 const ROWS = 32;
 

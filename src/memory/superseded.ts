@@ -1,0 +1,65 @@
+import type { Queries } from '../store/database.ts';
+import { numberColumns, numberOf } from '../store/row.ts';
+import { VISIBLE } from './entry.ts';
+
+/** The kind of link from an entry to one that is no longer valid since. */
+export const SUPERSEDES = 'supersedes';
+
+/** Ends the validity of an entry, as a new version of it; nothing when it has already ended. */
+export const END_VALIDITY = `UPDATE memory_entry SET version = version + 1, updated_at = ?, valid_to = ?
+  WHERE id = ? AND (valid_to IS NULL OR valid_to > ?)`;
+
+/** Entries that `?` (a JSON list of ids) supersede, directly or through deleted ones. */
+const EARLIER = `WITH RECURSIVE earlier (id) AS (
+    SELECT l.to_id FROM json_each(?) s JOIN memory_link l ON l.from_id = s.value AND l.kind = '${SUPERSEDES}'
+    UNION SELECT l.to_id FROM earlier JOIN memory_entry m ON m.id = earlier.id AND m.deleted_at IS NOT NULL
+      JOIN memory_link l ON l.from_id = m.id AND l.kind = '${SUPERSEDES}'
+  ) SELECT ${numberColumns(['id'])} FROM earlier`;
+
+/** Whether an entry that is there at `?` (now) supersedes the entry `?`, directly or through others. */
+const HAS_LATER = `WITH RECURSIVE later (id) AS (
+    SELECT from_id FROM memory_link WHERE to_id = ? AND kind = '${SUPERSEDES}'
+    UNION SELECT l.from_id FROM later JOIN memory_link l ON l.to_id = later.id AND l.kind = '${SUPERSEDES}'
+  ) SELECT 1 AS found FROM later WHERE EXISTS (SELECT 1 FROM memory_entry m WHERE m.id = later.id AND ${VISIBLE})`;
+
+/** Makes valid again what was written when its validity ended, which is what superseding does: the version before counts. */
+const REVIVE = `UPDATE memory_entry SET version = version + 1, updated_at = ?, valid_to =
+    (SELECT v.valid_to FROM memory_version v WHERE v.entry_id = memory_entry.id AND v.version = memory_entry.version - 1)
+  WHERE id = ? AND valid_to = updated_at AND NOT EXISTS (SELECT 1 FROM memory_version v
+    WHERE v.entry_id = memory_entry.id AND v.version = memory_entry.version - 1 AND v.valid_to = memory_entry.valid_to)`;
+
+/** Whether the entry `?` says since `?` (ms) what {@link REVIVE} made of it. */
+const WAS_REVIVED = `SELECT 1 AS found FROM memory_entry m JOIN memory_version v ON v.entry_id = m.id AND v.version = m.version - 1
+  WHERE m.id = ? AND m.updated_at = ? AND v.valid_to = v.updated_at AND v.hash = m.hash`;
+
+/** The entries that these supersede. Ask before their links are removed. */
+export async function supersededBy(queries: Queries, ids: readonly number[]): Promise<readonly number[]> {
+  if (ids.length === 0) return [];
+  return (await queries.all(EARLIER, [JSON.stringify(ids)])).map((row) => numberOf(row, 'id'));
+}
+
+/** Makes those of the entries valid again that nothing supersedes any more, each as a new version, at `at` (ms). */
+export async function reviveSuperseded(queries: Queries, ids: readonly number[], at: number): Promise<void> {
+  for (const id of ids) {
+    if ((await queries.get(HAS_LATER, [id, at])) === undefined) await queries.run(REVIVE, [at, id]);
+  }
+}
+
+/** Ends the validity of what became valid when the entry was deleted at `deletedAt` (ms), and was not written since. */
+export async function supersedeAgain(queries: Queries, id: number, deletedAt: number, now: number): Promise<void> {
+  for (const earlier of await supersededBy(queries, [id])) {
+    const revived = await queries.get(WAS_REVIVED, [earlier, deletedAt]);
+    if (revived !== undefined) await queries.run(END_VALIDITY, [now, now, earlier, now]);
+  }
+}
+
+/** What superseded the entry in between supersedes what that had superseded: for when it is removed for good. */
+export async function bridgeSuperseded(queries: Queries, id: number): Promise<void> {
+  await queries.run(
+    `INSERT INTO memory_link (from_id, to_id, kind, reason, created_at)
+      SELECT later.from_id, earlier.to_id, '${SUPERSEDES}', earlier.reason, earlier.created_at
+      FROM memory_link later JOIN memory_link earlier ON earlier.from_id = later.to_id AND earlier.kind = '${SUPERSEDES}'
+      WHERE later.to_id = ? AND later.kind = '${SUPERSEDES}' ON CONFLICT DO NOTHING`,
+    [id],
+  );
+}
