@@ -1,6 +1,7 @@
 import type { Database, Queries } from '../store/database.ts';
 import type { EventBody, RunEvent } from '../events.ts';
 import type { Runtime } from '../runtime.ts';
+import { numberColumns, numberOnly, numberOrNull, textColumns } from '../store/row.ts';
 import { parseEvent } from './parse-event.ts';
 
 /** The append-only record of runs. Whoever follows a run reads it from here, so an event is committed before anyone sees it. */
@@ -21,8 +22,8 @@ export interface JournalDeps {
 
 export function createJournal({ db, runtime }: JournalDeps): Journal {
   const insert = async (queries: Queries, runId: string, bodies: readonly EventBody[]): Promise<RunEvent[]> => {
-    const last = await queries.get('SELECT max(seq) AS seq FROM event WHERE run_id = ?', [runId]);
-    let seq = Number(last?.['seq'] ?? 0);
+    const last = await queries.get(`SELECT ${numberOnly('max(seq)')} AS seq FROM event WHERE run_id = ?`, [runId]);
+    let seq = numberOrNull(last ?? {}, 'seq') ?? 0;
     const at = runtime.now();
     const events: RunEvent[] = [];
     for (const body of bodies) {
@@ -49,7 +50,8 @@ export function createJournal({ db, runtime }: JournalDeps): Journal {
     },
     read: async (runId, { after, limit }) => {
       const rows = await db.all(
-        'SELECT run_id, seq, type, at, body FROM event WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?',
+        `SELECT ${textColumns(['run_id', 'type', 'body'])}, ${numberColumns(['seq', 'at'])} FROM event
+        WHERE run_id = ? AND seq > ? ORDER BY event.seq LIMIT ?`,
         [runId, after, limit],
       );
       return rows.map(parseEvent);

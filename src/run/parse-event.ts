@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { EventBody, RunEvent } from '../events.ts';
 import type { Row } from '../store/database.ts';
+import { numberOf, textOf } from '../store/row.ts';
+import { storedJson, storedValue } from './stored-json.ts';
 
 const sourceRange = z.strictObject({
   startLine: z.int().min(1),
@@ -88,9 +90,12 @@ const eventBody = z.discriminatedUnion('type', [
   z.object({ type: z.literal('run_cancelled'), reason: z.string() }),
 ]) satisfies z.ZodType<EventBody>;
 
-/** A row of the journal as an event. Throws a `ZodError` on a row that no Skillflow wrote. */
+const stored = z.record(z.string(), z.unknown());
+const WHAT = 'an event of a run';
+
+/** A row of the journal as an event. Throws `DatabaseDamagedError` on a row that no Skillflow wrote. */
 export function parseEvent(row: Row): RunEvent {
-  const body: unknown = JSON.parse(String(row['body']));
-  const parsed = eventBody.parse({ ...z.record(z.string(), z.unknown()).parse(body), type: row['type'] });
-  return { ...parsed, runId: String(row['run_id']), seq: Number(row['seq']), at: Number(row['at']) };
+  const rest = storedJson(stored, textOf(row, 'body'), WHAT);
+  const body = storedValue(eventBody, { ...rest, type: textOf(row, 'type') }, WHAT);
+  return { ...body, runId: textOf(row, 'run_id'), seq: numberOf(row, 'seq'), at: numberOf(row, 'at') };
 }

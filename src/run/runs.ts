@@ -3,7 +3,9 @@ import { NotFoundError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Database, Row } from '../store/database.ts';
+import { numberColumns, numberOf, numberOrNull, textColumns, textOf, textOrNull } from '../store/row.ts';
 import type { Journal } from './journal.ts';
+import { storedJson, storedValue } from './stored-json.ts';
 
 /** `interrupted`: its process ended before the run did. */
 export type RunState = 'running' | 'interrupted' | 'completed' | 'failed' | 'cancelled';
@@ -68,31 +70,53 @@ export interface RunsDeps {
 
 const STATUS = z.enum(['running', 'completed', 'failed', 'cancelled']);
 
+const RUN = `SELECT ${textColumns(['id', 'skill', 'task', 'status', 'provider', 'owner_host', 'summary'])},
+  ${numberColumns(['owner_pid', 'lease_until', 'created_at', 'ended_at'])} FROM run`;
+const STEP = `SELECT ${textColumns(['id', 'agent_id', 'kind', 'status', 'reason'])},
+  ${numberColumns(['round', 'attempt', 'started_at', 'ended_at'])} FROM step`;
+
+function toSummary(json: string | null): RunSummary | null {
+  return json === null ? null : storedJson(runSummarySchema, json, 'the summary of a run');
+}
+
+function toStep(row: Row): StepRecord {
+  const [started, ended] = [numberOrNull(row, 'started_at'), numberOrNull(row, 'ended_at')];
+  return {
+    stepId: textOf(row, 'id'),
+    agentId: textOf(row, 'agent_id'),
+    kind: textOf(row, 'kind'),
+    round: numberOf(row, 'round'),
+    status: textOf(row, 'status'),
+    attempt: numberOf(row, 'attempt'),
+    durationMs: started === null || ended === null ? null : ended - started,
+    reason: textOrNull(row, 'reason'),
+  };
+}
+
 export function createRuns({ db, journal, runtime }: RunsDeps): Runs {
   // A running row whose process is gone, or whose lease ran out, was interrupted: nobody is left to write that down.
   const stateOf = (row: Row): RunState => {
-    const status = STATUS.parse(row['status']);
+    const status = storedValue(STATUS, textOf(row, 'status'), 'the status of a run');
     if (status !== 'running') return status;
-    const gone = row['owner_host'] === runtime.host && !runtime.alive(Number(row['owner_pid']));
-    return gone || Number(row['lease_until']) < runtime.now() ? 'interrupted' : 'running';
+    const gone = textOrNull(row, 'owner_host') === runtime.host && !runtime.alive(numberOrNull(row, 'owner_pid') ?? 0);
+    return gone || (numberOrNull(row, 'lease_until') ?? 0) < runtime.now() ? 'interrupted' : 'running';
   };
 
   const toRecord = (row: Row): RunRecord => ({
-    runId: String(row['id']),
-    skill: String(row['skill']),
-    task: String(row['task']),
+    runId: textOf(row, 'id'),
+    skill: textOf(row, 'skill'),
+    task: textOf(row, 'task'),
     status: stateOf(row),
-    provider: String(row['provider']),
-    startedAt: Number(row['created_at']),
-    endedAt: row['ended_at'] === null ? null : Number(row['ended_at']),
-    summary: typeof row['summary'] === 'string' ? runSummarySchema.parse(JSON.parse(row['summary'])) : null,
+    provider: textOf(row, 'provider'),
+    startedAt: numberOf(row, 'created_at'),
+    endedAt: numberOrNull(row, 'ended_at'),
+    summary: toSummary(textOrNull(row, 'summary')),
   });
 
   const find = async (runId: string): Promise<Row> => {
-    const exact = await db.get('SELECT * FROM run WHERE id = ?', [runId]);
+    const exact = await db.get(`${RUN} WHERE id = ?`, [runId]);
     if (exact !== undefined) return exact;
-    const near =
-      runId.length < 6 ? [] : await db.all('SELECT * FROM run WHERE substr(id, 1, ?) = ? LIMIT 2', [runId.length, runId]);
+    const near = runId.length < 6 ? [] : await db.all(`${RUN} WHERE substr(id, 1, ?) = ? LIMIT 2`, [runId.length, runId]);
     const [only, other] = near;
     if (only !== undefined && other === undefined) return only;
     throw new NotFoundError(`there is no run ${JSON.stringify(runId)}${other === undefined ? '' : ': several begin so'}`, {
@@ -102,24 +126,14 @@ export function createRuns({ db, journal, runtime }: RunsDeps): Runs {
 
   return {
     list: async ({ limit, offset }) => {
-      const rows = await db.all('SELECT * FROM run ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?', [limit, offset]);
+      const rows = await db.all(`${RUN} ORDER BY run.created_at DESC, run.id DESC LIMIT ? OFFSET ?`, [limit, offset]);
       return rows.map(toRecord);
     },
-    count: async () => Number((await db.get('SELECT count(*) AS n FROM run'))?.['n'] ?? 0),
+    count: async () => numberOf((await db.get('SELECT count(*) AS n FROM run')) ?? {}, 'n'),
     get: async (runId) => toRecord(await find(runId)),
     steps: async (runId) => {
-      const rows = await db.all('SELECT * FROM step WHERE run_id = ? ORDER BY round, id', [runId]);
-      return rows.map((row) => ({
-        stepId: String(row['id']),
-        agentId: String(row['agent_id']),
-        kind: String(row['kind']),
-        round: Number(row['round']),
-        status: String(row['status']),
-        attempt: Number(row['attempt']),
-        durationMs:
-          row['ended_at'] === null || row['started_at'] === null ? null : Number(row['ended_at']) - Number(row['started_at']),
-        reason: typeof row['reason'] === 'string' ? row['reason'] : null,
-      }));
+      const rows = await db.all(`${STEP} WHERE run_id = ? ORDER BY step.round, step.id`, [runId]);
+      return rows.map(toStep);
     },
     events: (runId, options) => journal.read(runId, options),
   };

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { Topology } from '../skill/skill.ts';
 import type { Row } from '../store/database.ts';
-import { numberOf, textOf, textOrNull } from '../store/row.ts';
+import { numberColumns, numberOf, textColumns, textOf, textOrNull } from '../store/row.ts';
 import { roleOf } from './agent-role.ts';
+import { storedJson, storedValue } from './stored-json.ts';
 
 export type Json = z.infer<ReturnType<typeof z.json>>;
 export type SwarmState = 'active' | 'destroyed';
@@ -62,12 +63,21 @@ export interface TaskRecord {
 }
 
 const strings = z.array(z.string());
+const config = z.record(z.string(), z.json());
 const swarmColumns = z.object({
   topology: z.enum(['star', 'mesh', 'ring', 'hierarchy']),
   status: z.enum(['active', 'destroyed']),
-  config: z.record(z.string(), z.json()),
 });
 const taskColumns = z.object({ priority: z.enum(['low', 'medium', 'high', 'critical']), status: z.literal('not_executed') });
+
+const TIMES = ['created_at', 'updated_at'] as const;
+/** Queries for the rows of {@link toSwarm}, {@link toAgent} and {@link toTask}, without a condition. */
+export const SWARM = `SELECT ${textColumns(['id', 'topology', 'strategy', 'status', 'config'])},
+  ${numberColumns(['max_agents', ...TIMES])} FROM swarm`;
+export const AGENT = `SELECT ${textColumns(['id', 'swarm_id', 'type', 'role', 'name', 'capabilities', 'status'])},
+  ${numberColumns(TIMES)} FROM agent`;
+export const TASK = `SELECT ${textColumns(['id', 'swarm_id', 'description', 'strategy', 'priority', 'dependencies'])},
+  ${textColumns(['status', 'reason', 'run_id'])}, ${numberColumns(TIMES)} FROM task`;
 
 const times = (row: Row): { createdAt: number; updatedAt: number } => ({
   createdAt: numberOf(row, 'created_at'),
@@ -79,7 +89,8 @@ export function toSwarm(row: Row): SwarmRecord {
     swarmId: textOf(row, 'id'),
     strategy: textOf(row, 'strategy'),
     maxAgents: numberOf(row, 'max_agents'),
-    ...swarmColumns.parse({ ...row, config: JSON.parse(textOrNull(row, 'config') ?? '{}') }),
+    ...storedValue(swarmColumns, { topology: textOf(row, 'topology'), status: textOf(row, 'status') }, 'a swarm'),
+    config: storedJson(config, textOrNull(row, 'config') ?? '{}', 'the config of a swarm'),
     ...times(row),
   };
 }
@@ -91,8 +102,8 @@ export function toAgent(row: Row): AgentRecord {
     type: textOf(row, 'type'),
     role: textOrNull(row, 'role') ?? roleOf(textOf(row, 'type')),
     name: textOrNull(row, 'name') ?? textOf(row, 'id'),
-    capabilities: strings.parse(JSON.parse(textOf(row, 'capabilities'))),
-    status: z.literal('registered').parse(row['status']),
+    capabilities: storedJson(strings, textOf(row, 'capabilities'), 'the capabilities of an agent'),
+    status: storedValue(z.literal('registered'), textOf(row, 'status'), 'the status of an agent'),
     ...times(row),
   };
 }
@@ -103,8 +114,8 @@ export function toTask(row: Row): TaskRecord {
     swarmId: textOrNull(row, 'swarm_id'),
     description: textOf(row, 'description'),
     strategy: textOf(row, 'strategy'),
-    ...taskColumns.parse(row),
-    dependencies: strings.parse(JSON.parse(textOf(row, 'dependencies'))),
+    ...storedValue(taskColumns, { priority: textOf(row, 'priority'), status: textOf(row, 'status') }, 'a task'),
+    dependencies: storedJson(strings, textOf(row, 'dependencies'), 'the dependencies of a task'),
     reason: textOrNull(row, 'reason'),
     runId: textOrNull(row, 'run_id'),
     ...times(row),

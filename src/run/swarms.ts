@@ -2,9 +2,9 @@ import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Topology } from '../skill/skill.ts';
 import type { Database, Queries, Row } from '../store/database.ts';
-import { numberOf, textOf } from '../store/row.ts';
+import { numberOf, textColumns, textOf } from '../store/row.ts';
 import { roleOf } from './agent-role.ts';
-import { toAgent, toSwarm, toTask } from './swarm-records.ts';
+import { AGENT, SWARM, TASK, toAgent, toSwarm, toTask } from './swarm-records.ts';
 import type { AgentRecord, Json, SwarmOverview, SwarmRecord, TaskPriority, TaskRecord } from './swarm-records.ts';
 
 export interface NewSwarm {
@@ -76,7 +76,7 @@ export interface SwarmsDeps {
 const NOT_EXECUTED = 'no provider here can do free-form tasks; run a skill with skill_run';
 
 async function newestActive(queries: Queries): Promise<SwarmRecord | undefined> {
-  const sql = "SELECT * FROM swarm WHERE status = 'active' ORDER BY created_at DESC, rowid DESC LIMIT 1";
+  const sql = `${SWARM} WHERE status = 'active' ORDER BY swarm.created_at DESC, rowid DESC LIMIT 1`;
   const row = await queries.get(sql);
   return row === undefined ? undefined : toSwarm(row);
 }
@@ -88,7 +88,7 @@ async function findSwarm(queries: Queries, swarmId: string | undefined): Promise
     if (newest !== undefined) return newest;
     throw new NotFoundError('there is no active swarm', { hint: 'Create one with swarm_create.' });
   }
-  const row = await queries.get('SELECT * FROM swarm WHERE id = ?', [swarmId]);
+  const row = await queries.get(`${SWARM} WHERE id = ?`, [swarmId]);
   if (row !== undefined) return toSwarm(row);
   throw new NotFoundError(`there is no swarm ${JSON.stringify(swarmId)}`, {
     hint: 'Leave swarmId out for the newest active swarm, or create one with swarm_create.',
@@ -110,7 +110,7 @@ async function countByStatus(
   swarmId: string,
 ): Promise<Readonly<Record<string, number>>> {
   const rows = await queries.all(
-    `SELECT status, count(*) AS n FROM ${table} WHERE swarm_id = ? GROUP BY status ORDER BY status`,
+    `SELECT ${textColumns(['status'])}, count(*) AS n FROM ${table} WHERE swarm_id = ? GROUP BY ${table}.status ORDER BY ${table}.status`,
     [swarmId],
   );
   return Object.fromEntries(rows.map((row) => [textOf(row, 'status'), numberOf(row, 'n')]));
@@ -122,10 +122,10 @@ async function countAgents(queries: Queries, swarmId: string): Promise<number> {
 }
 
 async function checkDependencies(queries: Queries, dependencies: readonly string[]): Promise<void> {
-  const rows = await queries.all('SELECT id FROM task WHERE id IN (SELECT value FROM json_each(?))', [
+  const rows = await queries.all(`SELECT ${textColumns(['id'])} FROM task WHERE id IN (SELECT value FROM json_each(?))`, [
     JSON.stringify(dependencies),
   ]);
-  const known = new Set(rows.map((row) => row['id']));
+  const known = new Set(rows.map((row) => textOf(row, 'id')));
   const unknown = dependencies.filter((id) => !known.has(id));
   if (unknown.length === 0) return;
   throw new InvalidInputError(
@@ -209,12 +209,12 @@ export function createSwarms({ db, runtime }: SwarmsDeps): Swarms {
     listAgents: async ({ swarmId, limit, offset }) => {
       const swarm = swarmId === undefined ? await newestActive(db) : await findSwarm(db, swarmId);
       if (swarm === undefined) return { swarmId: null, agents: [], total: 0 };
-      const page = 'SELECT * FROM agent WHERE swarm_id = ? ORDER BY rowid LIMIT ? OFFSET ?';
+      const page = `${AGENT} WHERE swarm_id = ? ORDER BY rowid LIMIT ? OFFSET ?`;
       const rows = await db.all(page, [swarm.swarmId, limit, offset]);
       return { swarmId: swarm.swarmId, agents: rows.map(toAgent), total: await countAgents(db, swarm.swarmId) };
     },
     taskStatus: async (taskId) => {
-      const row = await db.get('SELECT * FROM task WHERE id = ?', [taskId]);
+      const row = await db.get(`${TASK} WHERE id = ?`, [taskId]);
       if (row !== undefined) return toTask(row);
       throw new NotFoundError(`there is no task ${JSON.stringify(taskId)}`, { hint: 'Give an id that task_submit returned.' });
     },

@@ -16,6 +16,8 @@ export interface DamageOutcome {
   readonly right: number;
   /** Keys of entries that came back differently. */
   readonly wrong: readonly string[];
+  /** Those of them whose hash does not tell either. */
+  readonly untold: readonly string[];
   /** Numbers of entries that were said not to be there. */
   readonly missing: readonly number[];
   /** Entries that a list counts; `null`: an error. */

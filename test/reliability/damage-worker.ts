@@ -1,6 +1,10 @@
 import { writeSync } from 'node:fs';
 import { toSkillflowError } from '../../src/errors.ts';
+import type { MemoryEntry } from '../../src/memory/entry.ts';
 import { createRuntime } from '../../src/runtime.ts';
+import { contentHash } from '../../src/store/content-hash.ts';
+import type { Database } from '../../src/store/database.ts';
+import { bytesOf, bytesOnly } from '../../src/store/row.ts';
 import { openMemory, type OpenMemory } from './open-memory.ts';
 import { keyOf, valueOf, type DamageCase, type DamageOutcome } from './damage-cases.ts';
 
@@ -26,9 +30,21 @@ async function attempt<T>(errors: Told[], work: () => Promise<T>): Promise<T | u
   }
 }
 
+/** Whether nothing tells that an entry has another value than it was given. */
+async function agreesWithItsHash(db: Database, { id, format, value }: MemoryEntry): Promise<boolean> {
+  const row = (await db.get(`SELECT ${bytesOnly('hash')} AS hash FROM memory_entry WHERE id = ?`, [id])) ?? {};
+  return (
+    Buffer.compare(
+      bytesOf(row, 'hash'),
+      contentHash(format === 'text' && typeof value === 'string' ? value : JSON.stringify(value)),
+    ) === 0
+  );
+}
+
 async function use({ memory, db }: OpenMemory, { entries, readOnly }: DamageCase): Promise<DamageOutcome> {
   const errors: Told[] = [];
   const wrong: string[] = [];
+  const untold: string[] = [];
   const missing: number[] = [];
   let right = 0;
   for (let n = 0; n < entries; n += 1) {
@@ -37,7 +53,10 @@ async function use({ memory, db }: OpenMemory, { entries, readOnly }: DamageCase
     if (errors.length > before) continue;
     if (entry === undefined) missing.push(n);
     else if (entry.value === valueOf(n)) right += 1;
-    else wrong.push(keyOf(n));
+    else {
+      wrong.push(keyOf(n));
+      if (await agreesWithItsHash(db, entry)) untold.push(keyOf(n));
+    }
   }
   const list = await attempt(errors, () => memory.list({ limit: 1000 }));
   await attempt(errors, () => memory.search({ query: 'session token word3' }));
@@ -49,7 +68,7 @@ async function use({ memory, db }: OpenMemory, { entries, readOnly }: DamageCase
     await attempt(errors, () => memory.delete({ namespace: 'kept', key: keyOf(2) }));
   }
   const integrity = await attempt(errors, () => db.integrity());
-  return { refused: null, right, wrong, missing, listed: list?.total ?? null, integrity: integrity ?? null, errors };
+  return { refused: null, right, wrong, untold, missing, listed: list?.total ?? null, integrity: integrity ?? null, errors };
 }
 
 async function outcomeOf(damaged: DamageCase): Promise<DamageOutcome> {
@@ -57,7 +76,7 @@ async function outcomeOf(damaged: DamageCase): Promise<DamageOutcome> {
   const opened = await attempt(errors, () => openMemory(damaged.path, runtime, damaged.readOnly));
   if (opened === undefined) {
     const [refused = null] = errors;
-    return { refused, right: 0, wrong: [], missing: [], listed: null, integrity: null, errors: [] };
+    return { refused, right: 0, wrong: [], untold: [], missing: [], listed: null, integrity: null, errors: [] };
   }
   const outcome = await use(opened, damaged);
   await attempt(errors, () => opened.db.close());

@@ -109,7 +109,11 @@ function isCurrent({ entries, links }: Stored, { namespace, key, value, by }: Wr
   const row = entries.get(nameOf(namespace, key));
   if (row === undefined) return value === null;
   if (by !== undefined)
-    return row['valid_to'] !== null && links.has(`${nameOf(namespace, by)} supersedes ${nameOf(namespace, key)}`);
+    return (
+      // What superseded it may have been deleted since, which makes it valid again.
+      (row['valid_to'] !== null || entries.get(nameOf(namespace, by))?.['deleted_at'] !== null) &&
+      links.has(`${nameOf(namespace, by)} supersedes ${nameOf(namespace, key)}`)
+    );
   return value === null ? row['deleted_at'] !== null : row['deleted_at'] === null && row['value'] === value;
 }
 
