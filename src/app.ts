@@ -27,6 +27,9 @@ export interface Skillflow extends AsyncDisposable {
   render(tool: string, output: unknown, style: TextStyle): Promise<string>;
 }
 
+/** Codes of calls that a server has left without an answer. */
+const SILENT_SERVER: ReadonlySet<string> = new Set(['unavailable', 'deadline', 'outcome_unknown']);
+
 async function recordCall(
   { databaseUrl }: Config,
   databases: Databases,
@@ -34,8 +37,8 @@ async function recordCall(
 ): Promise<void> {
   // A call that failed before there was a database changed nothing, and leaves nothing behind.
   if (code !== null && !databases.exists()) return;
-  // A server that could not be reached will not be in a moment: waiting for it again would only make the answer late.
-  if (code === 'unavailable' && databaseUrl !== null) return;
+  // A server that did not answer will not in a moment: waiting for it again would only make the answer late.
+  if (databaseUrl !== null && code !== null && SILENT_SERVER.has(code)) return;
   const db = await databases.open('write');
   await db.run('INSERT INTO call(at, tool, surface, ok, code, duration_ms) VALUES (?, ?, ?, ?, ?, ?)', [
     at,

@@ -2,6 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { leaveSilentServer } from './app/closing.ts';
+import { keepHeapSmall } from './app/small-heap.ts';
 import type { Skillflow } from './app.ts';
 import type { AppFlags } from './cli/cli.ts';
 import type { McpListing } from './mcp/mcp-tools.ts';
@@ -13,6 +15,8 @@ declare const MCP_BUNDLE_HASH: string;
 declare const __dirname: string;
 
 const MINIMUM = [20, 19] as const;
+/** Milliseconds that a process whose work is over may take to end by itself. */
+const LAST_MS = 300;
 
 /** A parsed generated file: written by the build, so it is what the build says. */
 function generated<T>(name: string): T {
@@ -48,9 +52,16 @@ function workingDirectory(): string {
   }
 }
 
-async function openProject(flags: AppFlags, verbose: boolean): Promise<Skillflow> {
+/** Tells when a process is to leave. */
+interface Leaving {
+  readonly stop: AbortSignal;
+  /** Aborts when stdin has ended: calls under way are answered, no others come. */
+  readonly ended?: AbortSignal;
+}
+
+async function openProject(flags: AppFlags, verbose: boolean, leaving?: Leaving): Promise<Skillflow> {
   const { createRuntime, openApp } = await import('./open-app.ts');
-  return openApp({
+  const project = await openApp({
     runtime: createRuntime(verbose ? 'debug' : 'warn'),
     version: SKILLFLOW_VERSION,
     cwd: workingDirectory(),
@@ -59,6 +70,10 @@ async function openProject(flags: AppFlags, verbose: boolean): Promise<Skillflow
     vectorWorkerUrl: pathToFileURL(join(__dirname, 'vector-worker.js')),
     flags,
   });
+  if (leaving !== undefined) {
+    leaveSilentServer(project, leaving.stop, leaving.ended, (work, ms) => void setTimeout(work, ms).unref());
+  }
+  return project;
 }
 
 /** Whether there may be a settings file of the project; looking for it loads nothing. */
@@ -88,18 +103,22 @@ async function listedTools(flags: AppFlags, verbose: boolean): Promise<McpListin
 async function mcp(flags: AppFlags, verbose: boolean, signal: AbortSignal): Promise<void> {
   const { loadServe } = await import('./mcp/load-serve.ts');
   const { homedir } = await import('node:os');
+  keepHeapSmall();
   const { serve, keepCache } = loadServe({
     bundle: join(__dirname, 'mcp.cjs'),
     cacheDir: join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'skillflow'),
     uid: process.getuid?.(),
     hash: MCP_BUNDLE_HASH,
   });
+  const end = new AbortController();
+  process.stdin.once('end', () => end.abort());
+  const leaving = { stop: signal, ended: end.signal };
   await serve({
     version: SKILLFLOW_VERSION,
     tools: () => listedTools(flags, verbose),
     openHandler: async () => {
       const { createMcpHandler } = await import('./mcp/handler.ts');
-      return createMcpHandler(() => openProject(flags, verbose));
+      return createMcpHandler(() => openProject(flags, verbose, leaving));
     },
     input: process.stdin,
     output: process.stdout,
@@ -126,7 +145,7 @@ async function cli(argv: readonly string[]): Promise<void> {
     argv,
     version: SKILLFLOW_VERSION,
     listings: generated('tools.json'),
-    openApp: (flags) => openProject(flags, verbose),
+    openApp: (flags) => openProject(flags, verbose, { stop: signal }),
     serveMcp: (flags) => mcp(flags, verbose, signal),
     print: (text) => void process.stdout.write(text),
     complain: (text) => void process.stderr.write(text),
@@ -150,7 +169,14 @@ async function main(argv: readonly string[]): Promise<void> {
   else await cli(argv);
 }
 
-main(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(`skillflow: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exitCode = 1;
-});
+/** Ends the process when all is written: a connection that nobody waits for any more would keep it for minutes. */
+function leave(): void {
+  process.stdout.write('', () => void setTimeout(() => process.exit(), LAST_MS).unref());
+}
+
+main(process.argv.slice(2))
+  .catch((error: unknown) => {
+    process.stderr.write(`skillflow: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exitCode = 1;
+  })
+  .finally(leave);

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { InvalidInputError, NotFoundError, StorageError } from '../errors.ts';
 import type { Database } from '../store/database.ts';
+import { createServerReach } from '../store/server-reach.ts';
 import type { Access } from '../tools/tool.ts';
 import { once } from './closing.ts';
 import type { Closing } from './closing.ts';
@@ -52,19 +53,42 @@ function remoteDatabases(
   closing: Closing,
   empty: () => Promise<Database>,
 ): Databases {
-  const open = (readOnly: boolean) => async (): Promise<Database> => {
+  const stop = new AbortController();
+  const opened: Database[] = [];
+  const opening = new Set<Promise<unknown>>();
+  const reach = createServerReach(runtime); // one server: what one connection learns of it the other knows
+  closing.add({
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(opened.splice(0).map((db) => db.close()));
+      stop.abort();
+      await Promise.allSettled(opening);
+    },
+  });
+  const connect = async (readOnly: boolean): Promise<Database> => {
     if (config.databaseKey !== null) {
       throw new InvalidInputError('SKILLFLOW_DB_KEY encrypts the local file, and this project uses a server', {
         hint: 'Unset SKILLFLOW_DB_KEY, or the URL of the server: neither the server nor a local replica would be encrypted by it.',
       });
     }
-    const options = { url, authToken: config.databaseToken?.reveal(), runtime, readOnly };
+    const options = { url, authToken: config.databaseToken?.reveal(), runtime, readOnly, reach, signal: stop.signal };
     if (!config.databaseReplica) {
       const { openRemoteDatabase } = await import('../store/open-remote.ts');
-      return closing.add(await openRemoteDatabase(options));
+      return openRemoteDatabase(options);
     }
     const { openReplicaDatabase } = await import('../store/open-replica.ts');
-    return closing.add(await openReplicaDatabase({ ...options, path: config.replicaPath }));
+    return openReplicaDatabase({ ...options, path: config.replicaPath });
+  };
+  const open = (readOnly: boolean) => async (): Promise<Database> => {
+    const connecting = connect(readOnly);
+    opening.add(connecting);
+    try {
+      const db = await connecting;
+      if (stop.signal.aborted) await db.close();
+      else opened.push(db);
+      return db;
+    } finally {
+      opening.delete(connecting);
+    }
   };
   let written: Database | undefined;
   const real = once(open(config.readOnly));

@@ -98,6 +98,13 @@ export function inputError(tool: string, input: unknown, issues: readonly z.core
   });
 }
 
+/** What to do after a deadline: what was given up may still be done, and a change must not be made twice unawares. */
+function lateHint({ annotations }: Callable): string {
+  return annotations.readOnly
+    ? 'Ask for less, or try again.'
+    : 'It may have been done, or may still be: look before you try again.';
+}
+
 async function runUnderDeadline(tool: Callable, run: Work, caller: Caller): Promise<unknown> {
   const { timeoutMs } = tool;
   const stop = new AbortController();
@@ -109,7 +116,7 @@ async function runUnderDeadline(tool: Callable, run: Work, caller: Caller): Prom
     timeoutMs === 0
       ? undefined
       : setTimeout(() => {
-          stop.abort(new DeadlineError(`${tool.name} took longer than ${timeoutMs} ms`, { hint: 'Ask for less, or try again.' }));
+          stop.abort(new DeadlineError(`${tool.name} took longer than ${timeoutMs} ms`, { hint: lateHint(tool) }));
         }, timeoutMs);
   const aborted = new Promise<never>((_resolve, reject) => {
     const fail = (): void => reject(toSkillflowError(stop.signal.reason));

@@ -5,10 +5,16 @@ import type { Database } from './database.ts';
 import { checkIdentity, migrateTo, readIdentity, SCHEMA_VERSION } from './migration.ts';
 import { createRemoteDatabase } from './remote-database.ts';
 import { numberOf } from './row.ts';
-import { createServerFetch, type Fetch } from './server-request.ts';
+import { createServerReach, type ServerReach } from './server-reach.ts';
+import { createServerFetch, RequestFailure, type Fetch } from './server-request.ts';
+import { inTime } from './server-retry.ts';
 
+/** Milliseconds for the first answer of a server, and for the next one of a server that left a request without any. */
+const FIRST_ANSWER_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 20_000;
 const PATIENCE_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
+/** Milliseconds for opening, all requests and tries together. */
+const OPEN_MS = 30_000;
 
 export interface OpenRemoteOptions {
   /** As `parseDatabaseUrl` takes it. */
@@ -17,28 +23,48 @@ export interface OpenRemoteOptions {
   readonly runtime: Runtime;
   /** Refuse writes, and do not bring the schema up to date; default `false`. */
   readonly readOnly?: boolean;
-  /** Milliseconds for one request with its answer; default 30,000. */
+  /**
+   * Milliseconds for one request with its answer; default 20,000, and 10,000 while the server has not answered yet, or
+   * not the last time.
+   */
   readonly timeoutMs?: number;
   /** Milliseconds that a call keeps trying; default 10,000. */
   readonly patienceMs?: number;
+  /** What other databases on the same server have seen of it; default: nothing. */
+  readonly reach?: ServerReach;
+  /** Gives up opening, and closes what was opened. */
+  readonly signal?: AbortSignal | undefined;
   /** Default: Node's. */
   readonly fetch?: Fetch;
 }
 
-async function connectServer(options: OpenRemoteOptions): Promise<Database> {
-  const { authToken, runtime, readOnly = false, timeoutMs = REQUEST_TIMEOUT_MS, patienceMs = PATIENCE_MS } = options;
+/** A controller that aborts with a signal, and can do so by itself. */
+function followed(signal: AbortSignal | undefined): AbortController {
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort();
+  if (signal?.aborted === true) onAbort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  stop.signal.addEventListener('abort', () => signal?.removeEventListener('abort', onAbort), { once: true });
+  return stop;
+}
+
+async function connectServer(options: OpenRemoteOptions, stop: AbortController): Promise<Database> {
+  const { authToken, runtime, readOnly = false, timeoutMs, patienceMs = PATIENCE_MS } = options;
   const { href } = parseDatabaseUrl(options.url, 'the database URL');
   const { createClient } = await import('@libsql/client/http');
   const fetch = createServerFetch({
     href,
     authToken,
     runtime,
-    timeoutMs,
+    timeoutMs: timeoutMs ?? REQUEST_TIMEOUT_MS,
+    firstAnswerMs: timeoutMs ?? FIRST_ANSWER_MS,
+    reach: options.reach ?? createServerReach(runtime),
+    signal: stop.signal,
     fetch: options.fetch ?? ((request) => globalThis.fetch(request)),
   });
   // Relative paths replace what follows the last slash.
   const client = createClient({ url: `${href}/`, intMode: 'bigint', fetch, ...(authToken === undefined ? {} : { authToken }) });
-  return createRemoteDatabase({ client, href, runtime, readOnly, patienceMs });
+  return createRemoteDatabase({ client, href, runtime, readOnly, patienceMs, stop });
 }
 
 /** What the schema relies on, and a server may do otherwise. */
@@ -78,18 +104,21 @@ async function checkReadable(db: Database): Promise<void> {
  * `SchemaTooNewError`; those of `Database.write`.
  */
 export async function openRemoteDatabase(options: OpenRemoteOptions): Promise<Database> {
-  const db = await connectServer(options);
+  const { runtime, readOnly = false, timeoutMs = 0 } = options;
+  const stop = followed(options.signal);
+  const db = await connectServer(options, stop);
+  const prepare = async (): Promise<void> => {
+    if (readOnly) return checkReadable(db);
+    checkIdentity(db.path, await readIdentity(db, db));
+    await checkAbilities(db);
+    return migrateTo(db);
+  };
   try {
-    if (options.readOnly === true) {
-      await checkReadable(db);
-    } else {
-      checkIdentity(db.path, await readIdentity(db, db));
-      await checkAbilities(db);
-      await migrateTo(db);
-    }
+    await inTime(runtime, db.path, Math.max(OPEN_MS, timeoutMs), prepare());
     return db;
   } catch (error) {
+    stop.abort();
     await db.close();
-    throw error;
+    throw error instanceof RequestFailure ? error.error : error;
   }
 }

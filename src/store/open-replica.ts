@@ -7,7 +7,10 @@ import { checkIdentity, readIdentity, SCHEMA_VERSION } from './migration.ts';
 import { openRemoteDatabase, type OpenRemoteOptions } from './open-remote.ts';
 import { makeProjectFolder } from './project-database.ts';
 import { ageText, createReplicaDatabase, openReplicaFile } from './replica-database.ts';
+import { createReplicaNews } from './replica-news.ts';
 import { createReplicaSync, type ReplicaSync } from './replica-sync.ts';
+import { createServerIndex } from './server-index.ts';
+import { createServerReach } from './server-reach.ts';
 
 const SYNC_TIMEOUT_MS = 60_000;
 /** How long opening waits for news when there is a copy to read. */
@@ -47,6 +50,10 @@ async function refresh(options: OpenReplicaOptions, sync: ReplicaSync): Promise<
   const at = sync.syncedAtMs();
   if (at === null || runtime.now() - at < intervalMs) return;
   const soon = new AbortController();
+  const { signal } = options;
+  const onAbort = (): void => soon.abort();
+  if (signal?.aborted === true) onAbort();
+  signal?.addEventListener('abort', onAbort, { once: true });
   const timer = new AbortController();
   runtime.sleep(NEWS_TIMEOUT_MS, timer.signal).then(
     () => soon.abort(),
@@ -59,6 +66,7 @@ async function refresh(options: OpenReplicaOptions, sync: ReplicaSync): Promise<
     runtime.log('warn', `${reason}; reading the replica ${path}, which is ${ageText(runtime.now() - at)} old`);
   } finally {
     timer.abort();
+    signal?.removeEventListener('abort', onAbort);
   }
 }
 
@@ -71,16 +79,21 @@ export async function openReplicaDatabase(options: OpenReplicaOptions): Promise<
   const { path, runtime, authToken, readOnly = false, intervalMs = INTERVAL_MS } = options;
   const { href } = parseDatabaseUrl(options.url, 'the database URL');
   await makeProjectFolder(dirname(path));
-  const sync = createReplicaSync({ path, href, authToken, runtime, timeoutMs: SYNC_TIMEOUT_MS });
-  const over = (server: () => Promise<Database>): Database =>
-    createReplicaDatabase({ path, href, sync, server, runtime, readOnly, intervalMs });
+  const { signal: given, reach = createServerReach(runtime), fetch = (request) => globalThis.fetch(request) } = options;
+  const index = createServerIndex(href, authToken, fetch);
+  const sync = createReplicaSync({ path, href, authToken, runtime, timeoutMs: SYNC_TIMEOUT_MS, index });
+  const connect = (signal: AbortSignal | undefined): Promise<Database> => openRemoteDatabase({ ...options, reach, signal });
+  const over = (server: (signal: AbortSignal) => Promise<Database>): Database => {
+    const news = createReplicaNews({ href, runtime, index, held: () => sync.syncedIndex() });
+    return createReplicaDatabase({ path, href, sync, news, server, runtime, readOnly, intervalMs });
+  };
   if (await isReadable(path, sync, runtime)) {
     await refresh(options, sync);
-    if (await isReadable(path, sync, runtime)) return over(() => openRemoteDatabase(options));
+    if (await isReadable(path, sync, runtime)) return over(connect);
   }
-  const server = await openRemoteDatabase(options);
+  const server = await connect(given);
   try {
-    await sync.run();
+    await sync.run(given);
     if (await isReadable(path, sync, runtime)) return over(async () => server);
     runtime.log('warn', `the replica ${path} did not become readable; reading the server directly`);
   } catch (error) {

@@ -7,10 +7,17 @@ import { createLock } from './lock.ts';
 import { parameter } from './parameter.ts';
 import { textOf } from './row.ts';
 import { commitFailure, outcomeUnknown, serverFailure, type ServerFailure } from './server-failure.ts';
-import { retryAttempts, type Attempt } from './server-retry.ts';
+import { givenUp } from './server-request.ts';
+import { inTime, retryAttempts, type Attempt } from './server-retry.ts';
 
 /** Milliseconds that a write waits for those of this process before it: each takes several round trips. */
 const TURN_MS = 60_000;
+/** Milliseconds after which a transaction goes on only with a server that is brisk: work may be long, waiting may not. */
+const TRANSACTION_MS = 20_000;
+/** Milliseconds that an answer may take from then on. */
+const BRISK_MS = 2_000;
+/** Milliseconds that closing leaves to what is under way. */
+const CLOSE_MS = 500;
 
 export interface RemoteDatabaseOptions {
   readonly client: Client;
@@ -20,6 +27,8 @@ export interface RemoteDatabaseOptions {
   readonly readOnly: boolean;
   /** Milliseconds that a call keeps trying while the server cannot be reached or is busy. */
   readonly patienceMs: number;
+  /** Its signal is what the client's requests follow; aborted when the database is closed. */
+  readonly stop: AbortController;
 }
 
 /** A parameter as the protocol carries it: JSON, which has no infinities. */
@@ -57,6 +66,14 @@ function queriesOver(execute: Execute): Queries {
   };
 }
 
+/** Waits for one answer within a transaction. */
+type Brisk = <T>(answer: Promise<T>) => Promise<T>;
+
+function createBrisk(runtime: Runtime, href: string): Brisk {
+  const begun = runtime.ticks();
+  return (answer) => (runtime.ticks() - begun < TRANSACTION_MS ? answer : inTime(runtime, href, BRISK_MS, answer));
+}
+
 interface OpenTransaction {
   readonly queries: Queries;
   /** What ended it before its time. */
@@ -69,14 +86,14 @@ interface OpenTransaction {
  * The statements of one transaction, one after the other: once one of them has ended the transaction, the next would be
  * run, and stored, by itself.
  */
-function statementsOf(transaction: Transaction, href: string): OpenTransaction {
+function statementsOf(transaction: Transaction, href: string, brisk: Brisk): OpenTransaction {
   let over = false;
   let lost: ServerFailure | undefined;
   let last: Promise<unknown> = Promise.resolve();
   const send = async (sql: string, args: InValue[]): Promise<ResultSet> => {
     if (lost !== undefined) throw lost.error;
     try {
-      return await transaction.execute({ sql, args });
+      return await brisk(transaction.execute({ sql, args }));
     } catch (thrown) {
       const failure = serverFailure(thrown, href, sql);
       if (!failure.survived) lost = failure;
@@ -105,18 +122,33 @@ function statementsOf(transaction: Transaction, href: string): OpenTransaction {
  * transaction runs again from its start. When the answer to a commit, or to a write of one statement, is lost, nothing
  * is sent again, and the error is `OutcomeUnknownError`.
  */
-export function createRemoteDatabase({ client, href, runtime, readOnly, patienceMs }: RemoteDatabaseOptions): Database {
+export function createRemoteDatabase(options: RemoteDatabaseOptions): Database {
+  const { client, href, runtime, readOnly, stop } = options;
+  const patience = { runtime, patienceMs: options.patienceMs, signal: stop.signal };
   const lock = createLock(runtime, TURN_MS);
+  const underWay = new Set<Promise<unknown>>();
   let closed = false;
   let versions = 0;
   let commits = 0;
 
-  const checkOpen = (): void => {
-    if (closed) throw new InternalError(`the database ${href} is closed`);
+  const checkGoesOn = (): void => {
+    if (stop.signal.aborted) throw givenUp(href);
   };
-  const rollback = async (transaction: Transaction): Promise<void> => {
+  /** Lets closing wait for an operation, and refuses one that comes after. */
+  const tracked = async <T>(work: () => Promise<T>): Promise<T> => {
+    checkGoesOn();
+    if (closed) throw new InternalError(`the database ${href} is closed`);
+    const working = work();
+    underWay.add(working);
     try {
-      await transaction.rollback();
+      return await working;
+    } finally {
+      underWay.delete(working);
+    }
+  };
+  const rollback = async (transaction: Transaction, brisk: Brisk): Promise<void> => {
+    try {
+      await brisk(transaction.rollback());
     } catch (error) {
       // The server does it by itself when the stream is gone.
       runtime.log('debug', `no rollback on ${href}: ${error instanceof Error ? error.message : String(error)}`);
@@ -125,27 +157,28 @@ export function createRemoteDatabase({ client, href, runtime, readOnly, patience
     }
   };
   const attempt = async <T>(body: (queries: Queries) => Promise<T>): Promise<Attempt<T>> => {
-    checkOpen();
+    checkGoesOn();
+    const brisk = createBrisk(runtime, href);
     const transaction = await client.transaction('write');
-    const statements = statementsOf(transaction, href);
+    const statements = statementsOf(transaction, href, brisk);
     let value: T;
     try {
       value = await body(statements.queries);
       await statements.finish();
     } catch (error) {
       await statements.finish();
-      await rollback(transaction);
+      await rollback(transaction, brisk);
       const failure = statements.lost();
       if (failure === undefined) throw error;
       return { ok: false, failure, again: failure.passing };
     }
     const failure = statements.lost();
     if (failure !== undefined) {
-      await rollback(transaction);
+      await rollback(transaction, brisk);
       return { ok: false, failure, again: failure.passing };
     }
     try {
-      await transaction.commit();
+      await brisk(transaction.commit());
       commits += 1;
       return { ok: true, value };
     } catch (thrown) {
@@ -166,11 +199,11 @@ export function createRemoteDatabase({ client, href, runtime, readOnly, patience
       release();
     }
   };
-  const write: Database['write'] = (body) => inTurn(() => retryAttempts(runtime, patienceMs, () => attempt(body)));
+  const write: Database['write'] = (body) => tracked(() => inTurn(() => retryAttempts(patience, () => attempt(body))));
   /** One statement by itself; @param changes whether it may change something, and must not be sent twice */
   const send = (sql: string, params: readonly SqlValue[], changes: boolean): Promise<ResultSet> =>
-    retryAttempts(runtime, patienceMs, async () => {
-      checkOpen();
+    retryAttempts(patience, async () => {
+      checkGoesOn();
       const args = params.map(argument);
       try {
         const value = await client.execute({ sql, args });
@@ -186,15 +219,21 @@ export function createRemoteDatabase({ client, href, runtime, readOnly, patience
       }
     });
   const reading = queriesOver((sql, params) =>
-    READS.test(sql) ? send(sql, params, false) : inTurn(() => send(sql, params, true)),
+    tracked(() => (READS.test(sql) ? send(sql, params, false) : inTurn(() => send(sql, params, true)))),
   );
-  const writing = queriesOver((sql, params) => inTurn(() => send(sql, params, true)));
+  const writing = queriesOver((sql, params) => tracked(() => inTurn(() => send(sql, params, true))));
   const close = async (): Promise<void> => {
     if (closed) return;
-    const release = await lock.acquire();
     closed = true;
+    const timer = new AbortController();
+    const grace = runtime.sleep(CLOSE_MS, timer.signal).then(
+      () => stop.abort(),
+      () => undefined, // all was done before
+    );
+    await Promise.race([Promise.allSettled(underWay), grace]);
+    timer.abort();
+    await Promise.allSettled(underWay);
     client.close();
-    release();
   };
   return {
     kind: 'remote',
@@ -207,11 +246,11 @@ export function createRemoteDatabase({ client, href, runtime, readOnly, patience
     get commits() {
       return commits;
     },
-    dataVersion: async () => {
-      checkOpen();
-      versions += 1;
-      return versions;
-    },
+    dataVersion: () =>
+      tracked(async () => {
+        versions += 1;
+        return versions;
+      }),
     integrity: async () => {
       try {
         const rows = await reading.all('PRAGMA integrity_check');

@@ -4,6 +4,7 @@ import type { Runtime } from '../runtime.ts';
 import { connect } from './connection.ts';
 import type { Database, Queries } from './database.ts';
 import { createLocalDatabase, READS } from './local-database.ts';
+import type { ReplicaNews } from './replica-news.ts';
 import type { ReplicaSync } from './replica-sync.ts';
 
 export interface ReplicaDatabaseOptions {
@@ -12,13 +13,18 @@ export interface ReplicaDatabaseOptions {
   /** The server's URL, for messages. */
   readonly href: string;
   readonly sync: ReplicaSync;
-  /** The server's database, opened when the first write needs it. */
-  readonly server: () => Promise<Database>;
+  /** Closed with the database. */
+  readonly news: ReplicaNews;
+  /** The server's database, opened when the first write, or a read of something new, needs it; the signal gives that up. */
+  readonly server: (signal: AbortSignal) => Promise<Database>;
   readonly runtime: Runtime;
   readonly readOnly: boolean;
   /** Milliseconds after which a read asks for a synchronization in the background. */
   readonly intervalMs: number;
 }
+
+/** Milliseconds between synchronizations while others keep writing; until then the server is read. */
+const SOON_MS = 250;
 
 interface Reader {
   /** The open replica; opened again when the file was replaced. */
@@ -71,8 +77,8 @@ export function ageText(ms: number): string {
 interface Syncing {
   /** Starts one in the background, unless one is on its way. */
   start(): void;
-  /** Starts one when the last is older than the interval. */
-  refresh(): void;
+  /** Starts one when the last began longer ago than that; default: the interval. */
+  refresh(olderThanMs?: number): void;
   problem(): string | null;
   /** Takes note of what another call learned of the server: why it could not be reached, or `null`. */
   learn(problem: string | null): void;
@@ -122,8 +128,8 @@ function createSyncing(
   };
   return {
     start,
-    refresh: () => {
-      if (running === undefined && runtime.ticks() - lastTry >= intervalMs) start();
+    refresh: (olderThanMs = intervalMs) => {
+      if (running === undefined && runtime.ticks() - lastTry >= olderThanMs) start();
     },
     problem: () => problem,
     learn: (news) => {
@@ -137,18 +143,22 @@ function createSyncing(
 }
 
 /**
- * The {@link Database} of a server that is read from a local replica. Writes go to the server; until the replica holds
- * them, reads of this process ask the server too. When the server cannot be reached, reads go on from the replica, the
- * log says how old it is, and writes fail.
+ * The {@link Database} of a server that is read from a local replica. Writes go to the server. Before each read the
+ * server is asked which change is its last: a replica that lacks it is brought up to date, and until then the server is
+ * read, so that a read sees what others stored before. A server that does not say so within 250 ms, or cannot be
+ * reached, is not waited for: reads go on from the replica, `replica()` and the log say so, and writes fail. A server
+ * that never says which change is its last is synchronized with once an interval.
  */
 export function createReplicaDatabase(options: ReplicaDatabaseOptions): Database {
-  const { path, href, sync, server, runtime, readOnly } = options;
+  const { path, href, sync, news, server, runtime, readOnly } = options;
   const reader = createReader(path, runtime);
   let writes = 0;
   let replicated = 0;
   let versions = 0;
   let lastVersion = '';
   let opened: Promise<Database> | undefined;
+  let isOpening = false;
+  const stopped = new AbortController();
   const syncing = createSyncing(
     options,
     () => writes,
@@ -156,19 +166,30 @@ export function createReplicaDatabase(options: ReplicaDatabaseOptions): Database
   );
   const isBehind = (): boolean => replicated < writes;
   const remote = (): Promise<Database> => {
-    opened ??= server().catch((error: unknown) => {
-      opened = undefined;
-      throw error;
-    });
+    if (opened !== undefined) return opened;
+    isOpening = true;
+    opened = server(stopped.signal)
+      .catch((error: unknown) => {
+        opened = undefined;
+        throw error;
+      })
+      .finally(() => (isOpening = false));
     return opened;
   };
+  /** Whether the server has what the replica lacks; what it lacks is fetched in the background. */
+  const isLacking = async (): Promise<boolean> => {
+    if (isBehind()) return syncing.problem() === null;
+    if (!(await news.lacking())) return false;
+    syncing.refresh(syncing.problem() === null ? SOON_MS : undefined);
+    return true;
+  };
   const read = async <T>(work: (db: Database) => Promise<T>): Promise<T> => {
-    if (isBehind() && syncing.problem() === null) {
+    if (await isLacking()) {
       try {
         return await work(await remote());
       } catch (error) {
         if (!(error instanceof UnavailableError)) throw error;
-        runtime.log('warn', `${error.message}; reading the replica, which lacks the last writes of this process`);
+        runtime.log('warn', `${error.message}; reading the replica, which lacks the last writes`);
         syncing.learn(error.message);
       }
     }
@@ -191,9 +212,16 @@ export function createReplicaDatabase(options: ReplicaDatabaseOptions): Database
   };
   const either = <T>(sql: string, work: (db: Queries) => Promise<T>): Promise<T> => (READS.test(sql) ? read(work) : change(work));
   const close = async (): Promise<void> => {
+    news.close();
+    // A server that is still being opened is given up; one that is open closes in its own time.
+    const closing = opened?.then(
+      (db) => db.close(),
+      () => undefined, // it never opened
+    );
     await syncing.stop();
     await reader.close();
-    await opened?.then((db) => db.close());
+    if (isOpening) stopped.abort();
+    await closing;
   };
   return {
     kind: 'replica',
@@ -209,13 +237,20 @@ export function createReplicaDatabase(options: ReplicaDatabaseOptions): Database
     dataVersion: async () => {
       const db = await reader.get();
       const now = `${reader.generation()} ${await db.dataVersion()}`;
-      if (isBehind() || now !== lastVersion) versions += 1;
+      if (isBehind() || (await isLacking()) || now !== lastVersion) versions += 1;
       lastVersion = now;
       syncing.refresh();
       return versions;
     },
-    integrity: async () => (await reader.get()).integrity(),
-    replica: () => ({ syncedAtMs: sync.syncedAtMs(), problem: syncing.problem(), behindOwnWrites: isBehind() }),
+    integrity: async () => {
+      await isLacking(); // whoever asks how the database is wants to know of the server too
+      return (await reader.get()).integrity();
+    },
+    replica: () => ({
+      syncedAtMs: sync.syncedAtMs(),
+      problem: news.problem() ?? syncing.problem(),
+      behindOwnWrites: isBehind(),
+    }),
     close,
     [Symbol.asyncDispose]: close,
   };

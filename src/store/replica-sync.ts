@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { BusyError, StorageError, UnavailableError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { writeFileAtomic } from './atomic-file.ts';
+import type { ServerIndex } from './server-index.ts';
 import { codeOf, storageError } from './storage-error.ts';
 
 /** Files of a replica: the database with its log, what the driver remembers of the server, and our stamp. */
@@ -13,6 +14,8 @@ const PARTS = ['', '-wal', '-shm', '-client_wal_index', '-info', '-synced'];
 const UNUSABLE = /wal_index|meta file|log id|incompatible|malformed|not a database|Invalid replication path/i;
 /** Milliseconds between looks at another process's synchronization. */
 const LOOK_MS = 50;
+/** Milliseconds for the question which change is the server's last. */
+const INDEX_MS = 2_000;
 
 /**
  * Runs in a process of its own, because the driver blocks its thread while it waits for the network, without a limit,
@@ -40,12 +43,15 @@ export interface ReplicaSyncOptions {
   readonly runtime: Runtime;
   /** Milliseconds for one synchronization. */
   readonly timeoutMs: number;
+  readonly index: ServerIndex;
 }
 
 /** Brings a local copy of a server's database up to date. */
 export interface ReplicaSync {
   /** When the last synchronization with this server began, ms since the epoch; `null` without one that ended well. */
   syncedAtMs(): number | null;
+  /** Which change was the server's last when that began; `null` when that is not known. */
+  syncedIndex(): string | null;
   /**
    * Fetches what the server has more than the copy, once nobody else does. Errors: `UnavailableError` (not reached, or
    * not a server that replicates), `DeadlineError`, `BusyError` (another process is at it), `CancelledError`,
@@ -57,13 +63,16 @@ export interface ReplicaSync {
 interface Stamp {
   readonly url: string;
   readonly atMs: number;
+  readonly index: string | null;
 }
 
 function readStamp(path: string): Stamp | undefined {
   try {
     const data: unknown = JSON.parse(readFileSync(`${path}-synced`, 'utf8'));
     if (typeof data !== 'object' || data === null || !('url' in data) || !('atMs' in data)) return undefined;
-    return typeof data.url === 'string' && typeof data.atMs === 'number' ? { url: data.url, atMs: data.atMs } : undefined;
+    if (typeof data.url !== 'string' || typeof data.atMs !== 'number') return undefined;
+    const index = 'index' in data && typeof data.index === 'string' ? data.index : null;
+    return { url: data.url, atMs: data.atMs, index };
   } catch {
     return undefined; // absent or torn: the copy counts as never synchronized
   }
@@ -122,9 +131,27 @@ async function discard(path: string): Promise<void> {
 
 export function createReplicaSync(options: ReplicaSyncOptions): ReplicaSync {
   const { path, href, runtime, timeoutMs } = options;
-  const syncedAtMs = (): number | null => {
+  const stampOfServer = (): Stamp | undefined => {
     const stamp = readStamp(path);
-    return stamp?.url === href && existsSync(path) ? stamp.atMs : null;
+    return stamp?.url === href && existsSync(path) ? stamp : undefined;
+  };
+  const syncedAtMs = (): number | null => stampOfServer()?.atMs ?? null;
+  /** Asked before the changes are fetched, so that the copy holds at least that one. */
+  const askIndex = async (signal: AbortSignal | undefined): Promise<string | null> => {
+    const stop = new AbortController();
+    const timer = new AbortController();
+    const onAbort = (): void => stop.abort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    runtime.sleep(INDEX_MS, timer.signal).then(onAbort, () => undefined); // the answer came first
+    try {
+      return await options.index(stop.signal);
+    } catch (error) {
+      runtime.log('debug', `${href} does not say which change is its last: ${String(error)}`);
+      return null; // the driver says why it cannot be reached
+    } finally {
+      timer.abort();
+      signal?.removeEventListener('abort', onAbort);
+    }
   };
   const lock = async (signal: AbortSignal | undefined): Promise<() => void> => {
     for (let waited = 0; ; waited += LOOK_MS) {
@@ -139,6 +166,7 @@ export function createReplicaSync(options: ReplicaSyncOptions): ReplicaSync {
   const fetchAll = async (signal: AbortSignal | undefined): Promise<void> => {
     if (syncedAtMs() === null) await discard(path); // another server's, or a first copy that was never finished
     const atMs = runtime.now();
+    const index = await askIndex(signal);
     let problem = await fetchChanges(options, signal);
     if (problem !== undefined && UNUSABLE.test(problem)) {
       runtime.log('warn', `the replica ${path} does not fit its server (${problem}): it is fetched anew`);
@@ -147,14 +175,16 @@ export function createReplicaSync(options: ReplicaSyncOptions): ReplicaSync {
     }
     if (problem !== undefined) {
       throw new UnavailableError(`the replica cannot be synchronized with ${href}: ${problem}`, {
+        retryable: true,
         hint: 'Check the network and that the server runs; without SKILLFLOW_DB_REPLICA it is read directly.',
         details: { url: href, path },
       });
     }
-    await writeFileAtomic(`${path}-synced`, JSON.stringify({ url: href, atMs } satisfies Stamp));
+    await writeFileAtomic(`${path}-synced`, JSON.stringify({ url: href, atMs, index } satisfies Stamp));
   };
   return {
     syncedAtMs,
+    syncedIndex: () => stampOfServer()?.index ?? null,
     run: async (signal) => {
       const release = await lock(signal);
       try {

@@ -1,5 +1,6 @@
 import { DeadlineError, ForbiddenError, NotFoundError, type SkillflowError, UnavailableError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
+import type { ServerReach } from './server-reach.ts';
 
 export type Fetch = (request: Request) => Promise<Response>;
 
@@ -11,6 +12,11 @@ export interface ServerRequestOptions {
   readonly fetch: Fetch;
   /** Milliseconds for one request and its whole answer. */
   readonly timeoutMs: number;
+  /** The same while the server has not answered yet, or not the last time. */
+  readonly firstAnswerMs: number;
+  readonly reach: ServerReach;
+  /** Gives up what is on its way, and sends nothing more. */
+  readonly signal: AbortSignal;
 }
 
 /** A request that brought no answer of a database server. */
@@ -74,6 +80,7 @@ function notReached(href: string, thrown: unknown): RequestFailure {
   const certificate = codes.some((code) => BAD_CERTIFICATE.test(code));
   const error = new UnavailableError(`the database server ${href} cannot be reached: ${reasonOf(thrown)}`, {
     cause: thrown,
+    retryable: !certificate,
     hint: certificate
       ? 'Its certificate is not trusted here: correct it, or name its authority with NODE_EXTRA_CA_CERTS.'
       : 'Check SKILLFLOW_DB_URL, the network, and that the server runs.',
@@ -95,12 +102,27 @@ function refused({ href, authToken }: ServerRequestOptions, status: number): Ski
     return new NotFoundError(`there is no database at ${href} (HTTP 404)`, { hint: 'Check SKILLFLOW_DB_URL.', details });
   }
   return new UnavailableError(`the database server ${href} answered HTTP ${status}`, {
+    retryable: status >= 500 || status === 429,
     hint:
       status >= 500 || status === 429
         ? 'Try again later; its log says more.'
         : 'Check that SKILLFLOW_DB_URL is the address of a libSQL server.',
     details,
   });
+}
+
+/** The error for a request that was given up, or is not sent any more, because the connection is being closed. */
+export function givenUp(href: string): UnavailableError {
+  return new UnavailableError(`the database server ${href} did not answer before the connection to it was closed`, {
+    retryable: true,
+    hint: 'Skillflow was told to leave, or its time was over. Check that the server runs.',
+    details: { url: href },
+  });
+}
+
+/** The error for a server that did not answer in time. */
+export function tooLate(href: string, limitMs: number): RequestFailure {
+  return notReached(href, new DeadlineError(`no answer within ${limitMs} ms`));
 }
 
 /** Whether a text is an answer of the protocol, or an error that it describes (source: libsql's docs/HRANA_2_SPEC.md). */
@@ -127,38 +149,63 @@ function checkAddress(href: string, url: string): void {
   );
 }
 
+/** Throws when there is no use in sending anything. */
+function checkSending({ href, reach, signal }: ServerRequestOptions): void {
+  if (signal.aborted) throw new RequestFailure(givenUp(href), 'no', false);
+  if (!reach.rests) return;
+  const error = new UnavailableError(`the database server ${href} cannot be reached: it left a request without an answer`, {
+    retryable: true,
+    hint: 'Check the network, and that the server runs; it is asked again in a moment.',
+    details: { url: href },
+  });
+  throw new RequestFailure(error, 'no', false);
+}
+
+/** Sends a request and reads its whole answer, in the time that is allowed. */
+async function exchange(options: ServerRequestOptions, request: Request): Promise<readonly [Response, string]> {
+  const { href, runtime, reach, signal } = options;
+  const limitMs = reach.answers ? options.timeoutMs : options.firstAnswerMs;
+  const stop = new AbortController();
+  const onGivenUp = (): void => stop.abort();
+  signal.addEventListener('abort', onGivenUp, { once: true });
+  const timer = new AbortController();
+  runtime.sleep(limitMs, timer.signal).then(
+    () => stop.abort(),
+    () => undefined, // the answer came first
+  );
+  // Node's fetch follows a signal by a weak reference, and may miss its abort after a collection of garbage.
+  const stopped = new Promise<never>((_resolve, reject) => {
+    stop.signal.addEventListener('abort', () => reject(new DeadlineError('stopped')), { once: true });
+  });
+  const receive = async (): Promise<readonly [Response, string]> => {
+    const response = await options.fetch(new Request(request, { signal: stop.signal, redirect: 'manual' }));
+    return [response, await response.text()];
+  };
+  try {
+    const received = await Promise.race([receive(), stopped]);
+    reach.note(true);
+    return received;
+  } catch (error) {
+    if (signal.aborted) throw new RequestFailure(givenUp(href), 'maybe', false);
+    if (!stop.signal.aborted) throw notReached(href, error);
+    reach.note(false);
+    throw tooLate(href, limitMs);
+  } finally {
+    timer.abort();
+    signal.removeEventListener('abort', onGivenUp);
+  }
+}
+
 /**
  * `fetch` for the database client: each request has a time limit that includes its answer, redirects are not followed,
  * and everything that is no answer of a database server is thrown as a {@link RequestFailure}.
  */
 export function createServerFetch(options: ServerRequestOptions): Fetch {
-  const { href, runtime, timeoutMs } = options;
-  const timed = async <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
-    const abort = new AbortController();
-    const timer = new AbortController();
-    runtime.sleep(timeoutMs, timer.signal).then(
-      () => abort.abort(new DeadlineError(`no answer within ${timeoutMs} ms`)),
-      () => undefined, // the answer came first
-    );
-    try {
-      return await work(abort.signal);
-    } finally {
-      timer.abort();
-    }
-  };
+  const { href } = options;
   return async (request) => {
     checkAddress(href, request.url);
-    let response: Response;
-    let text: string;
-    try {
-      [response, text] = await timed(async (signal) => {
-        const answer = await options.fetch(new Request(request, { signal, redirect: 'manual' }));
-        return [answer, await answer.text()];
-      });
-    } catch (error) {
-      throw notReached(href, error);
-    }
-    const { ok, status } = response;
+    checkSending(options);
+    const [{ ok, status }, text] = await exchange(options, request);
     if (isProtocol(text, ok)) return new Response(text, { status, headers: { 'content-type': 'application/json' } });
     if (!ok) {
       const passing = status >= 500 || status === 429;
@@ -166,6 +213,7 @@ export function createServerFetch(options: ServerRequestOptions): Fetch {
     }
     throw new RequestFailure(
       new UnavailableError(`what answers at ${href} is no database server, or its answer was cut off`, {
+        retryable: true,
         hint: 'Check SKILLFLOW_DB_URL, and what lies between (a proxy, a login page).',
         details: { url: href },
       }),

@@ -37,7 +37,7 @@ function describeDatabase(db: Database, encrypted: boolean): string {
   const parts = [
     `local replica of a server, ${syncedAtMs === null ? 'never synced' : `synced at ${iso(syncedAtMs)}`}`,
     ...(behindOwnWrites ? ['own writes are read from the server until the next sync'] : []),
-    ...(problem === null ? [] : [`the last sync failed: ${problem}`]),
+    ...(problem === null ? [] : [`${problem}; reads come from the replica as it is, and writes fail`]),
   ];
   return parts.join('; ');
 }
@@ -53,7 +53,9 @@ async function probeDatabase({ app }: ToolContext): Promise<Probe> {
     return { status: 'failed', detail: integrity, hint: 'See skillflow memory doctor.' };
   }
   const about = describeDatabase(db, databaseKey !== null);
-  return { status: 'ok', detail: `${db.path} (${about}${integrity === 'ok' ? '' : `; ${integrity}`})` };
+  const detail = `${db.path} (${about}${integrity === 'ok' ? '' : `; ${integrity}`})`;
+  if ((db.replica?.().problem ?? null) === null) return { status: 'ok', detail };
+  return { status: 'failed', detail, hint: 'Check SKILLFLOW_DB_URL, the network, and that the server runs.' };
 }
 
 async function probeEmbeddings({ app, signal }: ToolContext): Promise<Probe> {

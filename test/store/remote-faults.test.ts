@@ -180,6 +180,48 @@ describe.skipIf(!hasSqld)('a network that fails', () => {
     await expect(db.all('SELECT 1')).rejects.toThrow(/127\.0\.0\.1:\d+ cannot be reached: no answer within 4000 ms/);
   });
 
+  test('after a request without an answer others fail at once, and soon it is asked again', async () => {
+    const db = await connect({ timeoutMs: 4_000, patienceMs: 0, runtime: testRuntime() });
+    decide = () => 'never';
+    await expect(db.all('SELECT 1')).rejects.toThrow(UnavailableError);
+    const asked = proxy.requests.length;
+    await expect(insert(db, 'a')).rejects.toThrow(/left a request without an answer/);
+    expect(proxy.requests).toHaveLength(asked);
+    decide = () => 'pass';
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    await insert(db, 'b');
+    expect([...(await stored())]).toEqual([['b', 1]]);
+  });
+
+  test.each(['INSERT', 'COMMIT'])('closing gives up what waits for %s, and says whether it may be stored', async (word) => {
+    const db = await connect();
+    decide = (body) => (body.includes(word) ? 'never' : 'pass');
+    const asked = new Promise<void>((resolve) => {
+      const before = decide;
+      decide = (body) => {
+        if (body.includes(word)) resolve();
+        return before(body, 0);
+      };
+    });
+    const first = db.write((q) => insert(q, 'a'));
+    const queued = db.write((q) => insert(q, 'b'));
+    const outcomes = Promise.allSettled([first, queued]);
+    await asked;
+    await db.close();
+    const code = word === 'COMMIT' ? 'outcome_unknown' : 'unavailable';
+    expect(await outcomes).toMatchObject([{ reason: { code } }, { reason: { code: 'unavailable' } }]);
+    decide = () => 'pass';
+    expect((await stored()).has('b')).toBe(false);
+  });
+
+  test('closing lets a write that is under way end', async () => {
+    const db = await connect({ runtime: testRuntime() });
+    const writing = db.write((q) => insert(q, 'a'));
+    await db.close();
+    await writing;
+    expect([...(await stored())]).toEqual([['a', 1]]);
+  });
+
   test.each([
     ['status401', ForbiddenError, /refuses the token/],
     ['status404', NotFoundError, /there is no database at/],

@@ -91,6 +91,39 @@ describe.skipIf(!hasSqld)('a local replica', () => {
     expect(await db.dataVersion()).not.toBe(before);
   });
 
+  test('what another connection stored is seen by the next read, whatever the interval', async () => {
+    const db = await open({ intervalMs: 3_600_000 });
+    const reader = await open({ intervalMs: 3_600_000, readOnly: true });
+    for (let n = 0; n < 10; n += 1) {
+      const version = await db.dataVersion();
+      await insert(n % 2 === 0 ? direct : db, `n${n}`);
+      expect((await tools(db)).at(-1)).toBe(`n${n}`);
+      expect((await tools(reader)).at(-1)).toBe(`n${n}`);
+      expect(await db.dataVersion()).not.toBe(version);
+    }
+    await until(async () => (await reader.dataVersion()) === (await reader.dataVersion()));
+    server.pause(); // what is read now is the copy
+    try {
+      expect((await tools(reader)).at(-1)).toBe('n9');
+      expect(reader.replica?.()).toMatchObject({ problem: expect.stringContaining('did not answer within 250 ms') });
+    } finally {
+      server.resume();
+    }
+    expect(log.filter((line) => line.startsWith('warn'))).toHaveLength(1);
+  });
+
+  test('a server that is gone and back is told, and so is what was stored meanwhile', async () => {
+    const db = await open({ intervalMs: 3_600_000 });
+    expect(db.replica?.().problem).toBeNull();
+    await server.crash();
+    expect(await tools(db)).toEqual([]);
+    expect(db.replica?.()).toMatchObject({ problem: expect.stringContaining('cannot be reached') });
+    await server.restart();
+    await insert(direct, 'later');
+    expect(await tools(db)).toEqual(['later']);
+    expect(db.replica?.().problem).toBeNull();
+  });
+
   test('without the server: reads go on and say how old they are, writes fail clearly, and it recovers', async () => {
     const first = await open();
     await insert(first, 'a');

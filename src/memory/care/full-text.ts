@@ -40,7 +40,7 @@ async function dropIndex(queries: Queries, parts: readonly string[]): Promise<vo
  * Makes the full-text index anew from the entries, whatever is left of it, in the open transaction.
  * Errors: `DatabaseDamagedError` when the new one does not agree with the entries.
  */
-export async function remakeIndex(queries: Queries, { objects, indexSettings }: ExpectedSchema): Promise<void> {
+async function remakeIndex(queries: Queries, { objects, indexSettings }: ExpectedSchema): Promise<void> {
   const named = objects.filter(({ name }) => isFullText(name));
   const parts = named.map(({ name }) => name).filter((name) => name !== INDEX && name !== SOURCE);
   await dropIndex(queries, parts);
