@@ -54,18 +54,18 @@ const PREVIEW_CHARACTERS = 200;
 
 /** Columns of text, then those of whole numbers, in the order of their list. */
 const TEXTS = ['namespace', 'key', 'kind', 'format', 'tags', 'agent', 'session', 'run'] as const;
-const NUMBERS = ['version', 'created_at', 'updated_at', 'expires_at', 'valid_from', 'valid_to'] as const;
+const NUMBERS = ['id', 'version', 'created_at', 'updated_at', 'expires_at', 'valid_from', 'valid_to'] as const;
+const LISTED = [...TEXTS, ...NUMBERS];
 
 /**
  * Columns of what an entry or one of its versions says, for {@link toEntry}; unqualified. Most come as one list, since each
  * for itself would cost more; the importance does not, since a list has fewer of its digits.
  */
-const HEAD = `id, ${numberOnly('importance')} AS importance, octet_length(value) AS bytes,
-  ${textBytes(`json_array(${[...TEXTS, ...NUMBERS].join(', ')})`)} AS list`;
+const HEAD = `${numberOnly('importance')} AS importance, ${textBytes(`json_array(${LISTED.join(', ')})`)} AS list`;
 /** Columns of `memory_entry` for {@link toEntry}. */
 export const ENTRY_COLUMNS = `${HEAD}, ${textBytes('value')} AS value`;
 /** Columns of `memory_entry` for {@link toListedEntry}. */
-export const LISTED_COLUMNS = `${HEAD}, ${textBytes(`substr(value, 1, ${PREVIEW_CHARACTERS})`)} AS preview`;
+export const LISTED_COLUMNS = `${HEAD}, octet_length(value) AS bytes, ${textBytes(`substr(value, 1, ${PREVIEW_CHARACTERS})`)} AS preview`;
 
 /** An entry is there for its readers at `?` (now, ms): neither deleted nor expired. One parameter. */
 export const VISIBLE = 'deleted_at IS NULL AND (expires_at IS NULL OR expires_at > ?)';
@@ -89,48 +89,56 @@ export function parseTags(json: string): readonly string[] {
   throw damaged('the tags of an entry are no list');
 }
 
-function toHead(row: Row): EntryHead {
-  const list: readonly (string | number | null)[] = JSON.parse(textOf(row, 'list'));
-  const textOrNull = (at: number): string | null => {
-    const value = list[at] ?? null;
-    if (typeof value === 'number') throw damaged(`the ${TEXTS[at]} of an entry is a number`);
-    return value;
-  };
-  const numberOrNull = (at: number): number | null => {
-    const value = list[TEXTS.length + at] ?? null;
-    if (typeof value === 'string') throw damaged(`the ${NUMBERS[at]} of an entry is no number`);
-    return value;
-  };
-  const there = <T>(value: T | null): T => {
-    if (value === null) throw damaged('an entry lacks what every entry has');
-    return value;
-  };
+type Listed = readonly (string | number | null)[];
+
+function textAt(list: Listed, at: number): string | null {
+  const value = list[at] ?? null;
+  if (typeof value === 'number') throw damaged(`the ${LISTED[at]} of an entry is a number`);
+  return value;
+}
+
+function numberAt(list: Listed, at: number): number | null {
+  const value = list[at] ?? null;
+  if (typeof value === 'string') throw damaged(`the ${LISTED[at]} of an entry is no number`);
+  return value;
+}
+
+function there<T>(value: T | null): T {
+  if (value === null) throw damaged('an entry lacks what every entry has');
+  return value;
+}
+
+/** @param bytes of the stored value */
+function toHead(row: Row, bytes: number): EntryHead {
+  const list: Listed = JSON.parse(textOf(row, 'list'));
   return {
-    namespace: there(textOrNull(0)),
-    key: there(textOrNull(1)),
-    id: numberOf(row, 'id'),
-    version: there(numberOrNull(0)),
-    kind: there(textOrNull(2)),
+    namespace: there(textAt(list, 0)),
+    key: there(textAt(list, 1)),
+    id: there(numberAt(list, 8)),
+    version: there(numberAt(list, 9)),
+    kind: there(textAt(list, 2)),
     importance: numberOf(row, 'importance'),
-    format: there(textOrNull(3)) === 'json' ? 'json' : 'text',
-    bytes: numberOf(row, 'bytes'),
-    tags: parseTags(there(textOrNull(4))),
-    agent: textOrNull(5),
-    session: textOrNull(6),
-    run: textOrNull(7),
-    createdAt: there(numberOrNull(1)),
-    updatedAt: there(numberOrNull(2)),
-    expiresAt: numberOrNull(3),
-    validFrom: numberOrNull(4),
-    validTo: numberOrNull(5),
+    format: there(textAt(list, 3)) === 'json' ? 'json' : 'text',
+    bytes,
+    tags: parseTags(there(textAt(list, 4))),
+    agent: textAt(list, 5),
+    session: textAt(list, 6),
+    run: textAt(list, 7),
+    createdAt: there(numberAt(list, 10)),
+    updatedAt: there(numberAt(list, 11)),
+    expiresAt: numberAt(list, 12),
+    validFrom: numberAt(list, 13),
+    validTo: numberAt(list, 14),
   };
 }
 
 export function toEntry(row: Row): MemoryEntry {
-  const head = toHead(row);
-  return { ...head, value: decodeValue(head.format, textOf(row, 'value')) };
+  const text = textOf(row, 'value');
+  const stored = row['value'];
+  const head = toHead(row, stored instanceof Uint8Array ? stored.length : Buffer.byteLength(text));
+  return { ...head, value: decodeValue(head.format, text) };
 }
 
 export function toListedEntry(row: Row): ListedEntry {
-  return { ...toHead(row), preview: textOf(row, 'preview') };
+  return { ...toHead(row, numberOf(row, 'bytes')), preview: textOf(row, 'preview') };
 }
