@@ -98,12 +98,12 @@ export async function history({ open, runtime }: MemoryContext, entry: EntryName
     runtime.now(),
   ]);
   if (current === undefined) throw missingEntry(name);
-  const { version } = toListedEntry(current);
+  const { id, version } = toListedEntry(current);
   const earlier = await db.all(`SELECT ${LISTED_COLUMNS} FROM ${VERSION_SOURCE} WHERE version < ? ORDER BY version DESC`, [
-    numberOf(current, 'id'),
+    id,
     version,
   ]);
-  const successors = await successorsOf(db, numberOf(current, 'id'), runtime.now());
+  const successors = await successorsOf(db, id, runtime.now());
   return [current, ...earlier].map((row) => {
     const { createdAt: _createdAt, ...listed } = toListedEntry(row);
     return { ...listed, current: listed.version === version, supersededBy: supersedingOf(listed, successors) };

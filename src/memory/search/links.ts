@@ -1,8 +1,9 @@
 import type { Queries } from '../../store/database.ts';
 import { numberOf, numberOnly } from '../../store/row.ts';
 import type { SearchScope } from './filter.ts';
+import { addGains, type Gain } from './gains.ts';
 import type { Reader } from './passages.ts';
-import { byTotal, total, type Ranked } from './ranking.ts';
+import { total, type Ranked } from './ranking.ts';
 
 /** Results whose links are followed. */
 const FOLLOWED = 5;
@@ -29,7 +30,7 @@ export async function followLinks(
     UNION SELECT source.id, ${numberOnly('link.from_id')} FROM source JOIN memory_link link ON link.to_id = source.id`,
     [JSON.stringify([...best.keys()])],
   );
-  const gains = new Map<number, { readonly gain: number; readonly source: Ranked }>();
+  const gains = new Map<number, Gain>();
   const followed = new Map<number, number>();
   for (const row of rows) {
     const source = best.get(numberOf(row, 'source'));
@@ -47,14 +48,5 @@ export async function followLinks(
     [...gains.keys()].filter((id) => !known.has(id)),
     scope,
   );
-  const added = [...passages.values()].map((passage): Ranked => ({
-    passage,
-    parts: { words: 0, neighbours: 0, feedback: 0, links: 0 },
-    factor: 1,
-    nextTo: null,
-    linkedFrom: gains.get(passage.id)?.source.passage ?? null,
-  }));
-  return [...ranked, ...added]
-    .map((one) => ({ ...one, parts: { ...one.parts, links: gains.get(one.passage.id)?.gain ?? 0 } }))
-    .sort(byTotal);
+  return addGains(ranked, gains, passages);
 }

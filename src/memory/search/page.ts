@@ -86,20 +86,24 @@ export async function readPage(
   shown: Shown,
   scope: SearchScope,
 ): Promise<readonly (SearchResult & MemoryEntry)[]> {
-  const read = new Map<unknown, Row>();
+  const read = new Map<number, { readonly row: Row; readonly entry: MemoryEntry }>();
   for (const part of inParts(lines)) {
     const rows = await queries.all(
       `SELECT ${ENTRY_COLUMNS}, ${textBytes('words')} AS words FROM memory_entry m
       WHERE ${scope.sql} AND m.id IN (SELECT wanted.value FROM json_each(?) wanted)`,
       [...scope.params, JSON.stringify(part.map((line) => line.id))],
     );
-    for (const row of rows) read.set(row['id'], row);
+    for (const row of rows) {
+      const entry = toEntry(row);
+      read.set(entry.id, { row, entry });
+    }
   }
   return lines.flatMap(({ id, score, matched, explanation }) => {
-    const row = read.get(id);
-    if (row === undefined) return [];
+    const found = read.get(id);
+    if (found === undefined) return [];
+    const { row, entry } = found;
     const text = textOrNull(row, 'words') ?? textOf(row, 'value');
     const snippet = 'text' in shown ? around(text, shown.text) : snippetOf(text, shown.vocabulary, shown.weights);
-    return [{ ...toEntry(row), score, snippet, matched, ...(explanation !== undefined && { explanation }) }];
+    return [{ ...entry, score, snippet, matched, ...(explanation !== undefined && { explanation }) }];
   });
 }

@@ -11,6 +11,7 @@ import { toScope, type SearchScope } from './filter.ts';
 import { fuse, wordsOnly } from './fusion.ts';
 import { countResults, toHead } from './head.ts';
 import { followLinks } from './links.ts';
+import { followNames } from './names.ts';
 import { readPage, toLine, type Line } from './page.ts';
 import { turnPage } from './paging.ts';
 import { createPassages } from './passages.ts';
@@ -159,7 +160,8 @@ async function byWords(
   const { limit, offset, place, input } = page;
   const { scope, reader, terms } = inquiry;
   const { candidates, ranked, full } = await rank(inquiry, knowledge);
-  const linked = inquiry.statistics.linked ? await followLinks(db, ranked, reader, scope) : ranked;
+  const named = await followNames(db, ranked, inquiry);
+  const linked = inquiry.statistics.linked ? await followLinks(db, named, reader, scope) : named;
   const vectors = await askVectors(page, scope, linked.length > 0, deps.vectors);
   const fused = await fuse(db, wordsOnly(linked, full), vectors, reader, scope);
   const head = toHead(inquiry, candidates, fused);
