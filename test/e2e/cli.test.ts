@@ -115,7 +115,7 @@ const WRONG: readonly (readonly [readonly string[], string])[] = [
   [['run', 'code-review-swarm', '--fail-on'], '--fail-on'],
   [['run', 'code-review-swarm', '--provider', 'oracle'], 'provider'],
   [['memory', 'store', 'k'], 'value'],
-  [['memory', 'store', 'k', 'v', 'word too many'], 'word too many'],
+  [['memory', 'store', 'k', 'v', 'word too many'], 'words too many'],
   [['memory', 'get', 'absent'], '"absent"'],
   [['show', 'run_absent'], 'run_absent'],
   [['events', 'run_absent', '--follow'], 'run_absent'],
