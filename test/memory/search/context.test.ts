@@ -168,11 +168,11 @@ describe.each(databaseBackends())('on $name', (backend) => {
     test('that see meaning are added to words; those that see letters only stand in when no word was found', async () => {
       for (const key of ['one', 'two', 'three']) await it.memory.store({ key, value: key });
       const reader = createPassages().reader(3);
-      const words = [found(1, 0.8), found(2, 0.6)];
+      const words = [found(1, 0.65), found(2, 0.6)];
       const semantic = { hits: hits(2, 3, 99), note: 'n', semantic: true };
       const both = await fuse(it.db, words, semantic, reader, scope);
       expect(both.map(({ passage: { id } }) => id)).toEqual([2, 1, 3]);
-      expect(both.map(({ score }) => score)).toEqual([expect.closeTo(0.875), expect.closeTo(0.5), expect.closeTo(0.25)]);
+      expect(both.map(({ score }) => score)).toEqual([expect.closeTo(0.64), expect.closeTo(0.585), expect.closeTo(0.05)]);
       expect(await fuse(it.db, words, { ...semantic, semantic: false }, reader, scope)).toEqual(words);
       const alone = await fuse(it.db, [], { ...semantic, semantic: false }, reader, scope);
       expect(alone.map(({ passage: { id }, score }) => [id, score])).toEqual([
