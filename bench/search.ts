@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Libsql from 'libsql';
+import { keepHeapSmall } from '../src/app/small-heap.ts';
 import { createSearch } from '../src/memory/search/search.ts';
 import { createRuntime } from '../src/runtime.ts';
 import { contentHash } from '../src/store/content-hash.ts';
@@ -83,6 +84,7 @@ function shown(times: readonly number[]): string {
 }
 
 async function run(path: string, entries: number): Promise<void> {
+  keepHeapSmall(); // as a server does
   const runtime = createRuntime('silent');
   const before = process.memoryUsage.rss();
   const db = await openDatabase(path, { runtime });
