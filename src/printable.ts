@@ -60,11 +60,15 @@ export function shownName(name: string): string {
 /** Digits of a number that may be printed; numbers of cards and accounts have more. */
 const MOST_DIGITS = 15;
 
+/** A word as people type it, and no password: short, of small letters alone. */
+const PLAIN_WORD = /^[a-z]{1,12}$/;
+
 /**
- * A value that was refused, for messages: its kind and size, and of a text what {@link redacted} shows, since what was
- * put into the wrong place may be a secret.
+ * A value that was refused, for messages: a plain word as it is, else its kind and size, and of a text what
+ * {@link redacted} shows, since what was put into the wrong place may be a secret.
  */
 export function described(value: unknown): string {
+  if (typeof value === 'string' && PLAIN_WORD.test(value)) return `"${value}"`;
   if (typeof value === 'string') return value === '' ? 'empty text' : `text ${printable(redacted(value))}`;
   if (typeof value === 'number') return String(value).length <= MOST_DIGITS ? String(value) : 'a long number';
   if (value === undefined) return 'nothing';

@@ -102,6 +102,7 @@ describe('cutting', () => {
   });
 
   it.each([
+    ['urgent', '"urgent"'],
     ['hunter2', 'text h…(7 characters)'],
     ['sk-live-0123456789abcdef', 'text sk-l…(24 characters)'],
     ['\u202eabcdefghi\n', String.raw`text \u202ea…(11 characters)`],

@@ -55,7 +55,7 @@ describe('a wrong command line exits with 2 and says what is wrong', () => {
     [['memory', 'get', 'none'], /no entry "none"/],
     [['memory', 'backup', '../x.db'], /outside the project/],
     [['memory', 'export', '/etc/x.jsonl'], /outside the project/],
-    [['memory', 'list', '--limit', 'many'], /--limit is text …\(4 characters\); expected a number/],
+    [['memory', 'list', '--limit', 'many'], /--limit is "many"; expected a number/],
   ])('%j', async (argv, message) => {
     const { code, out, err } = await run(...argv);
     expect(out).toBe('');

@@ -338,7 +338,7 @@ describe('a wrong call is refused and changes nothing', () => {
     ['memory_store', { key: 'k', value: 1, importance: NaN }, 'invalid_input', /importance/],
     ['memory_store', { key: 'k', value: 1, agent: 'a\0b' }, 'invalid_input', /agent/],
     ['memory_store', { key: 'k', value: 1, session: huge }, 'invalid_input', /session/],
-    ['memory_store', { key: 'k', value: 1, validFrom: 'yesterday' }, 'invalid_input', /validFrom.*ISO 8601.*text y…/],
+    ['memory_store', { key: 'k', value: 1, validFrom: 'yesterday' }, 'invalid_input', /validFrom.*ISO 8601.*got "yesterday"/],
     ['memory_store', { key: 'k', value: 1, validFrom: '2026-02-30' }, 'invalid_input', /validFrom/],
     ['memory_store', { key: 'k', value: 1, validFrom: 1_700_000_000 }, 'invalid_input', /validFrom/],
     ['memory_store', { key: 'k', value: 1, validFrom: '2026-02-02', validTo: '2026-02-01' }, 'invalid_input', /valid(From|To)/],

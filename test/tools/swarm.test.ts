@@ -117,7 +117,7 @@ describe('a wrong call is refused and changes nothing', () => {
     ['agent_list', { offset: -1 }, 'invalid_input', /offset/],
     ['task_submit', {}, 'invalid_input', /description/],
     ['task_submit', { description: huge }, 'invalid_input', /description/],
-    ['task_submit', { description: 'x', priority: 'urgent' }, 'invalid_input', /priority.*text u…/],
+    ['task_submit', { description: 'x', priority: 'urgent' }, 'invalid_input', /priority.*got "urgent"/],
     ['task_submit', { description: 'x', dependencies: ['task_nope'] }, 'invalid_input', /task_nope/],
     ['task_submit', { description: 'x', swarmId: 'swarm_nope' }, 'not_found', /swarm_nope/],
     ['task_status', { taskId: 'task_nope' }, 'not_found', /task_nope/],
