@@ -5,7 +5,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createEntryCache } from '../../src/memory/entry-cache.ts';
 import { createCachedEntries } from '../../src/memory/get-entry.ts';
 import { createMemory } from '../../src/memory/memory.ts';
-import { bundleProgram, useScratch } from '../store/scratch.ts';
+import { bundleProgram, type BundledProgram } from '../helpers/bundle-program.ts';
+import { useScratch } from '../store/scratch.ts';
 import { openMemory, type OpenMemory } from './open-memory.ts';
 
 const scratch = useScratch();
@@ -178,7 +179,7 @@ describe('the cache', () => {
 });
 
 describe('two processes', () => {
-  let program: Awaited<ReturnType<typeof bundleProgram>>;
+  let program: BundledProgram;
   beforeAll(async () => {
     program = await bundleProgram(fileURLToPath(new URL('memory-process.ts', import.meta.url)));
   });

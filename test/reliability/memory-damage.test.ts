@@ -18,7 +18,8 @@ import {
   type DamageOutcome,
 } from './damage-cases.ts';
 import { openMemory } from './open-memory.ts';
-import { bundle, type BundledWorker } from './processes.ts';
+import type { BundledProgram } from '../helpers/bundle-program.ts';
+import { bundle } from './processes.ts';
 import { createRandom } from './random.ts';
 
 const SEED = Number(process.env['RELIABILITY_SEED'] ?? 20_261_121);
@@ -26,7 +27,7 @@ const SMALL = 60;
 const LARGE = 2500;
 
 const scratch = useScratch();
-let worker: BundledWorker;
+let worker: BundledProgram;
 let originals: string;
 beforeAll(async () => {
   worker = await bundle('damage-worker.ts');

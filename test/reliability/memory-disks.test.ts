@@ -16,7 +16,8 @@ import { BusyError, NotFoundError, StorageError } from '../../src/errors.ts';
 import { contents, hurried, start, testRuntime, useScratch } from '../store/scratch.ts';
 import { keyOf, valueOf } from './damage-cases.ts';
 import { openMemory, type OpenMemory } from './open-memory.ts';
-import { bundle, type BundledWorker } from './processes.ts';
+import type { BundledProgram } from '../helpers/bundle-program.ts';
+import { bundle } from './processes.ts';
 import { createRandom } from './random.ts';
 import { soundnessFaults } from './soundness.ts';
 
@@ -112,7 +113,7 @@ describe.skipIf(!canMount)(`a full disk (seed ${SEED})`, () => {
 });
 
 describe('a folder that cannot be written to', () => {
-  let worker: BundledWorker;
+  let worker: BundledProgram;
   beforeAll(async () => {
     worker = await bundle('damage-worker.ts');
   });

@@ -6,7 +6,8 @@ import { migrateTo } from '../../src/store/migration.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
 import { testRuntime, useScratch } from '../store/scratch.ts';
 import { readLedgers } from './ledger.ts';
-import { bundle, startWorker, type BundledWorker } from './processes.ts';
+import type { BundledProgram } from '../helpers/bundle-program.ts';
+import { bundle, startWorker } from './processes.ts';
 import { createRandom } from './random.ts';
 import { ledgerFaults, soundnessFaults } from './soundness.ts';
 import type { Task } from './worker-messages.ts';
@@ -19,8 +20,8 @@ const ROUNDS_PER_DATABASE = 10;
 const FOREVER = 1_000_000;
 
 const scratch = useScratch();
-let worker: BundledWorker;
-let verifier: BundledWorker;
+let worker: BundledProgram;
+let verifier: BundledProgram;
 beforeAll(async () => {
   [worker, verifier] = await Promise.all([bundle('memory-worker.ts'), bundle('verify-worker.ts')]);
 });

@@ -5,7 +5,8 @@ import { rawSql } from '../helpers/raw-sql.ts';
 import { start, testRuntime, useScratch } from '../store/scratch.ts';
 import { readLedgers } from './ledger.ts';
 import { openMemory } from './open-memory.ts';
-import { bundle, runTogether, type BundledWorker } from './processes.ts';
+import type { BundledProgram } from '../helpers/bundle-program.ts';
+import { bundle, runTogether } from './processes.ts';
 import { ledgerFaults, soundnessFaults } from './soundness.ts';
 import type { Task } from './worker-messages.ts';
 import { MIXED, type Mix } from './writer.ts';
@@ -16,7 +17,7 @@ const CALLS = 300;
 const SHORT_CALLS = 60;
 
 const scratch = useScratch();
-let worker: BundledWorker;
+let worker: BundledProgram;
 beforeAll(async () => {
   worker = await bundle('memory-worker.ts');
 });

@@ -1,34 +1,11 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { build } from 'esbuild';
+import { fileURLToPath } from 'node:url';
+import { bundleProgram, type BundledProgram } from '../helpers/bundle-program.ts';
 import type { Report, Task, ToParent, ToWorker } from './worker-messages.ts';
 
-const ROOT = process.cwd();
-const CACHE = join(ROOT, 'node_modules', '.cache', 'skillflow-test');
-
-export interface BundledWorker {
-  readonly path: string;
-  remove(): Promise<void>;
-}
-
-/** Bundles a script of this folder for plain Node, inside the project so that its packages resolve. */
-export async function bundle(script: string): Promise<BundledWorker> {
-  mkdirSync(CACHE, { recursive: true });
-  const folder = await mkdtemp(join(CACHE, 'reliability-'));
-  const path = join(folder, `${basename(script, '.ts')}.mjs`);
-  await build({
-    entryPoints: [join(ROOT, 'test', 'reliability', script)],
-    outfile: path,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'error',
-  });
-  return { path, remove: () => rm(folder, { recursive: true, force: true }) };
+/** Bundles a script of this folder for plain Node. */
+export function bundle(script: string): Promise<BundledProgram> {
+  return bundleProgram(fileURLToPath(new URL(script, import.meta.url)));
 }
 
 export interface Ended {

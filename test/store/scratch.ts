@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { afterEach } from 'vitest';
 import { createRuntime, type Runtime } from '../../src/runtime.ts';
+import { bundleProgram } from '../helpers/bundle-program.ts';
 
 /** The real runtime, silent, with some parts replaced. */
 export function testRuntime(parts: Partial<Runtime> = {}): Runtime {
@@ -47,29 +47,9 @@ export function contents(folder: string): Record<string, string> {
   return Object.fromEntries(readdirSync(folder).map((name) => [name, sha256(join(folder, name))]));
 }
 
-const CACHE = fileURLToPath(new URL('../../node_modules/.cache/skillflow-test/', import.meta.url));
-
 /** Bundles `worker.ts` for plain Node. */
 export function bundleWorker(): ReturnType<typeof bundleProgram> {
   return bundleProgram(fileURLToPath(new URL('worker.ts', import.meta.url)));
-}
-
-/** Bundles a program for plain Node, inside the project so that its packages resolve. */
-export async function bundleProgram(source: string): Promise<{ readonly path: string; remove(): Promise<void> }> {
-  mkdirSync(CACHE, { recursive: true });
-  const folder = await mkdtemp(join(CACHE, 'worker-'));
-  const path = join(folder, 'worker.mjs');
-  await build({
-    entryPoints: [source],
-    outfile: path,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'error',
-  });
-  return { path, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
 export interface Outcome {

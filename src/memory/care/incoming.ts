@@ -2,25 +2,10 @@ import type { Connection } from '../../store/connection.ts';
 import type { Row, SqlValue } from '../../store/database.ts';
 import { numberColumns, numberOf, numberOrNull, textBytes, textColumns, textOf, textOrNull } from '../../store/row.ts';
 import { isRemembered } from '../cached.ts';
-import { readColumns, readRow } from '../content.ts';
+import { CONTENT_COLUMNS as WRITTEN_COLUMNS, readColumns, readRow } from '../content.ts';
 
 /** The columns that an entry and its earlier versions share. */
-const CONTENT = [
-  'value',
-  'format',
-  'words',
-  'hash',
-  'tags',
-  'kind',
-  'importance',
-  'agent',
-  'session',
-  'run',
-  'updated_at',
-  'expires_at',
-  'valid_from',
-  'valid_to',
-] as const;
+const CONTENT = [...WRITTEN_COLUMNS, 'updated_at', 'expires_at'] as const;
 export const CONTENT_COLUMNS = CONTENT.join(', ');
 /** Of {@link CONTENT_COLUMNS} those that are small; the hash stands for the value and its words. */
 export const SMALL = CONTENT.filter((column) => column !== 'value' && column !== 'words');

@@ -66,7 +66,7 @@ export interface SearchResult extends EntryHead {
   readonly score: number;
   /** The part that matches, as plain text of at most 300 characters. */
   readonly snippet: string;
-  /** Why it is here, a few words each: `token, auth`, `next to <key>`, `vector 0.82 (lexical)`, `linked from <key>`. */
+  /** Why it is here, a few words each: `token, auth`, `next to <key>`, `vector 0.82 (lexical)`, `linked from <key>`, `shares a name with <key>`. */
   readonly matched: readonly string[];
   readonly explanation?: Explanation;
 }

@@ -5,6 +5,7 @@ import { byTotal, type Ranked } from './ranking.ts';
 export interface Gain {
   readonly gain: number;
   readonly source: Ranked;
+  readonly by: 'link' | 'name';
 }
 
 /** Adds gains to results, and to them the entries that only have a gain, as far as they are among `passages`. */
@@ -15,11 +16,11 @@ export function addGains(
 ): readonly Ranked[] {
   if (gains.size === 0) return ranked;
   const known = new Set(ranked.map((one) => one.passage.id));
-  const added = [...gains].flatMap(([id, { source }]): Ranked[] => {
+  const added = [...gains].flatMap(([id, { source, by }]): Ranked[] => {
     const passage = known.has(id) ? undefined : passages.get(id);
     if (passage === undefined) return [];
     const parts = { words: 0, neighbours: 0, feedback: 0, links: 0 };
-    return [{ passage, parts, factor: 1, nextTo: null, linkedFrom: source.passage }];
+    return [{ passage, parts, factor: 1, nextTo: null, reached: { from: source.passage, by } }];
   });
   return [...ranked, ...added]
     .map((one) => {

@@ -39,7 +39,7 @@ export async function followLinks(
     const count = (followed.get(source.passage.id) ?? 0) + 1;
     followed.set(source.passage.id, count);
     const gain = LINK_WEIGHT * total(source);
-    if (count <= LINKS_OF_EACH && gain > (gains.get(other)?.gain ?? 0)) gains.set(other, { gain, source });
+    if (count <= LINKS_OF_EACH && gain > (gains.get(other)?.gain ?? 0)) gains.set(other, { gain, source, by: 'link' });
   }
   if (gains.size === 0) return ranked;
   const known = new Set(ranked.map((one) => one.passage.id));

@@ -83,7 +83,7 @@ export async function followNames(queries: Queries, ranked: readonly Ranked[], i
       if (passage === undefined || id === source.passage.id) continue;
       if (ids.length > FEW_ENTRIES && passage.lead !== term) continue;
       const gain = NAME_WEIGHT * total(source);
-      if (gain > (gains.get(id)?.gain ?? 0)) gains.set(id, { gain, source });
+      if (gain > (gains.get(id)?.gain ?? 0)) gains.set(id, { gain, source, by: 'name' });
     }
   }
   return addGains(ranked, gains, speaking);

@@ -55,7 +55,10 @@ function reasons({ passage, words, similarity }: Fused, { terms, reader }: Inqui
     .map((term) => term.word);
   const reached: string[] = found.length === 0 ? [] : [found.slice(0, MAX_WORDS_SHOWN).join(', ')];
   if (words !== null && words.nextTo !== null) reached.push(`next to ${words.nextTo.key}`);
-  if (words !== null && words.linkedFrom !== null) reached.push(`linked from ${words.linkedFrom.key}`);
+  if (words !== null && words.reached !== null) {
+    const { from, by } = words.reached;
+    reached.push(by === 'link' ? `linked from ${from.key}` : `shares a name with ${from.key}`);
+  }
   if (similarity !== null) reached.push(`vector ${similarity.toFixed(2)} (${semantic ? 'semantic' : 'lexical'})`);
   if (reached.length > 0) return reached;
   return [words !== null && words.parts.feedback > words.parts.words ? 'words of the best results' : 'words of the question'];

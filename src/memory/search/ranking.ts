@@ -40,8 +40,8 @@ export interface Ranked {
   readonly factor: number;
   /** The entry beside it that lends it most; `null` when its own words are enough. */
   readonly nextTo: Passage | null;
-  /** The result whose links led to it; `null` when words did. */
-  readonly linkedFrom: Passage | null;
+  /** The result that led to it, by a link or by a name in both; `null` when words did. */
+  readonly reached: { readonly from: Passage; readonly by: 'link' | 'name' } | null;
 }
 
 export function total({ parts, factor }: Ranked): number {
@@ -148,7 +148,7 @@ function scorePool(
       parts: { words, neighbours, feedback, links: 0 },
       factor: subject * (1 + IMPORTANCE_SPREAD * (passage.importance - 0.5)),
       nextTo: pool.passages[lender] ?? null,
-      linkedFrom: null,
+      reached: null,
       own,
       lent,
     };

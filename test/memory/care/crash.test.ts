@@ -1,37 +1,22 @@
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDatabase } from '../../../src/store/open-database.ts';
+import { bundleProgram, type BundledProgram } from '../../helpers/bundle-program.ts';
 import { testRuntime, useScratch } from '../../store/scratch.ts';
 import { everything, faults, link, openPlace, put, type Place } from './place.ts';
 
 const scratch = useScratch();
-const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/skillflow-test/', import.meta.url));
 const ENTRIES = 600;
 const KILLS = 5;
-let folder: string;
-let worker: string;
+let worker: BundledProgram;
 
 beforeAll(async () => {
-  mkdirSync(CACHE, { recursive: true });
-  folder = await mkdtemp(join(CACHE, 'care-'));
-  worker = join(folder, 'worker.mjs');
-  await build({
-    entryPoints: [fileURLToPath(new URL('worker.ts', import.meta.url))],
-    outfile: worker,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'error',
-  });
+  worker = await bundleProgram(fileURLToPath(new URL('worker.ts', import.meta.url)));
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => worker.remove());
 
 /** Runs the worker; kills it so many milliseconds after it began. @returns how long it took from there, and whether it ended */
 function run(
@@ -39,7 +24,7 @@ function run(
   killAfterMs?: number,
 ): Promise<{ readonly tookMs: number; readonly done: boolean; readonly output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [worker, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [worker.path, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     let begun = 0;
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -9,7 +9,8 @@ import { createSearch } from '../../../src/memory/search/search.ts';
 import { connect } from '../../../src/store/connection.ts';
 import type { Database } from '../../../src/store/database.ts';
 import { openDatabase } from '../../../src/store/open-database.ts';
-import { bundleProgram, start, testRuntime, useScratch } from '../../store/scratch.ts';
+import { bundleProgram, type BundledProgram } from '../../helpers/bundle-program.ts';
+import { start, testRuntime, useScratch } from '../../store/scratch.ts';
 import { everything, faults, link, NOW, openPlace, say, type Place } from './place.ts';
 
 const scratch = useScratch();
@@ -223,7 +224,7 @@ test('an encrypted memory is mended too, and so is its backup encrypted', async 
 });
 
 describe('a repair that is killed', () => {
-  let worker: Awaited<ReturnType<typeof bundleProgram>>;
+  let worker: BundledProgram;
   beforeAll(async () => {
     worker = await bundleProgram(fileURLToPath(new URL('worker.ts', import.meta.url)));
   });

@@ -3,12 +3,13 @@ import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CancelledError } from '../../../src/errors.ts';
-import { bundleProgram, useScratch } from '../../store/scratch.ts';
+import { bundleProgram, type BundledProgram } from '../../helpers/bundle-program.ts';
+import { useScratch } from '../../store/scratch.ts';
 import { fileURLToPath } from 'node:url';
 import { everything, faults, filesBelow, link, noReport, openPlace, put, type Place } from './place.ts';
 
 const scratch = useScratch();
-let worker: Awaited<ReturnType<typeof bundleProgram>>;
+let worker: BundledProgram;
 beforeAll(async () => {
   worker = await bundleProgram(fileURLToPath(new URL('worker.ts', import.meta.url)));
 });

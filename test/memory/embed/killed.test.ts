@@ -1,9 +1,8 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDatabase } from '../../../src/store/open-database.ts';
+import { bundleProgram, type BundledProgram } from '../../helpers/bundle-program.ts';
 import { start, testRuntime, useScratch } from '../../store/scratch.ts';
 import { hashOf, put, storedVectors } from './contents.ts';
 import { startEmbeddingServer, unit, vectorOf } from './embedding-server.ts';
@@ -32,27 +31,13 @@ if (mode === 'wake') {
 `;
 
 const SOURCE = fileURLToPath(new URL('../../../src/memory/embed/', import.meta.url));
-const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/skillflow-test/', import.meta.url));
 const scratch = useScratch();
-let folder: string;
-let worker: string;
+let worker: BundledProgram;
 
 beforeAll(async () => {
-  await mkdir(CACHE, { recursive: true });
-  folder = await mkdtemp(join(CACHE, 'embed-')); // inside the project, so that its packages resolve
-  worker = join(folder, 'worker.mjs');
-  await build({
-    stdin: { contents: WORKER, resolveDir: SOURCE, loader: 'js' },
-    outfile: worker,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'error',
-  });
+  worker = await bundleProgram({ code: WORKER, folder: SOURCE });
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => worker.remove());
 
 describe('a process that embeds', () => {
   test('killed at any moment leaves whole batches, and the next one goes on', async () => {
@@ -63,7 +48,7 @@ describe('a process that embeds', () => {
     await put(db, values);
     for (const after of [1, 2, 1, 3]) {
       const before = (await storedVectors(db)).length;
-      const { lines, stderr } = await start(process.execPath, [worker, path, server.baseUrl], (count, kill) => {
+      const { lines, stderr } = await start(process.execPath, [worker.path, path, server.baseUrl], (count, kill) => {
         if (count >= after) kill();
       });
       expect(stderr).toBe('');
@@ -73,7 +58,7 @@ describe('a process that embeds', () => {
       expect(vectors.length).toBeGreaterThanOrEqual(Number(lines.at(-1)));
       expect(await db.integrity()).toBe('ok');
     }
-    const { code } = await start(process.execPath, [worker, path, server.baseUrl]);
+    const { code } = await start(process.execPath, [worker.path, path, server.baseUrl]);
     expect(code).toBe(0);
     const expected = new Map(Object.values(values).map((value) => [hashOf(value), unit(vectorOf(value))]));
     const vectors = await storedVectors(db);
@@ -87,7 +72,7 @@ describe('a process that embeds', () => {
     const path = join(await scratch.folder(), 'skillflow.db');
     await using db = await openDatabase(path, { runtime: testRuntime() });
     await put(db, { key: 'value' });
-    const { code, lines, stderr } = await start(process.execPath, [worker, path, server.baseUrl, 'wake']);
+    const { code, lines, stderr } = await start(process.execPath, [worker.path, path, server.baseUrl, 'wake']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ embedded: 0, pending: 1 });
   });

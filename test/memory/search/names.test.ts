@@ -36,7 +36,7 @@ describe.each(databaseBackends())('names that results share, on $name', (backend
     expect(await best(query, 5)).toEqual(expect.arrayContaining(['a', 'b']));
     const { results } = await it.memory.search({ query, limit: 5, explain: true });
     const second = results.find(({ key }) => key === 'b');
-    expect(second?.matched).toContain('linked from a');
+    expect(second?.matched).toContain('shares a name with a');
     expect(second?.explanation?.links).toBeGreaterThan(0);
   });
 

@@ -1,0 +1,37 @@
+import { mkdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const CACHE = fileURLToPath(new URL('../../node_modules/.cache/skillflow-test/', import.meta.url));
+
+export interface BundledProgram {
+  readonly path: string;
+  remove(): Promise<void>;
+}
+
+/**
+ * Bundles a program for plain Node, inside the project so that its packages resolve.
+ * @param source a file's path, or JavaScript and the folder from which it imports
+ */
+export async function bundleProgram(
+  source: string | { readonly code: string; readonly folder: string },
+): Promise<BundledProgram> {
+  mkdirSync(CACHE, { recursive: true });
+  const folder = await mkdtemp(join(CACHE, 'program-'));
+  const path = join(folder, 'program.mjs');
+  await build({
+    ...(typeof source === 'string'
+      ? { entryPoints: [source] }
+      : { stdin: { contents: source.code, resolveDir: source.folder, loader: 'js' as const } }),
+    outfile: path,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    packages: 'external',
+    logLevel: 'error',
+  });
+  return { path, remove: () => rm(folder, { recursive: true, force: true }) };
+}
