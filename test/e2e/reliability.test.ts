@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'libsql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { rawSql } from '../helpers/raw-sql.ts';
 import { askJson, completedIds, reportFaults, until } from './answers.ts';
 import type { ErrorAnswer, EventAnswer, RunAnswer, RunsAnswer } from './answers.ts';
@@ -39,12 +41,18 @@ async function eventsOf(dir: string, runId: string): Promise<readonly EventAnswe
   }
 }
 
-/** The id of a run that began after there were `before` runs, once it is listed. */
-function nextRun(dir: string, before: number): Promise<string> {
-  return until(async () => {
-    const { runs, total } = await runsOf(dir);
-    return total > before ? runs[0]?.runId : undefined;
-  }, 'the run to be listed');
+/** The newest run's id, once it is not `before`; read in this process, so that it is known long before the run ends. */
+async function nextRun(dir: string, before: string): Promise<string> {
+  const db = new Database(join(dir, '.skillflow', 'skillflow.db'), { readonly: true });
+  try {
+    const newest = db.prepare('SELECT id FROM run ORDER BY created_at DESC, id DESC LIMIT 1');
+    return await until(() => {
+      const { id } = z.object({ id: z.string() }).parse(newest.get() ?? { id: before });
+      return id === before ? undefined : id;
+    }, 'the run to begin');
+  } finally {
+    db.close();
+  }
 }
 
 describe('a run that is stopped', () => {
@@ -89,20 +97,23 @@ describe('a run that is stopped', () => {
     async () => {
       const larger = createLargeRepository(60); // there is time to look for the run before it ends
       const { dir } = larger;
+      expect((await skillflow(['memory', 'store', 'a-key', 'makes the database'], { cwd: dir })).code).toBe(0);
       for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-        const { total } = await runsOf(dir);
+        const before = (await runsOf(dir)).runs[0]?.runId ?? '';
         const child = startSkillflow(REVIEW, { cwd: dir });
         let stdout = '';
         child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
           stdout += chunk;
         });
-        const closed = new Promise<number | null>((resolve) => void child.on('close', resolve));
-        const runId = await nextRun(dir, total);
+        const closed = new Promise<unknown>((resolve) => {
+          child.on('close', (code, endedBy) => resolve({ code, endedBy }));
+        });
+        const runId = await nextRun(dir, before);
         const follower = startSkillflow(['events', runId, '--follow'], { cwd: dir });
         follower.stdout.resume();
         const followed = new Promise<number | null>((resolve) => void follower.on('close', resolve));
         child.kill(signal);
-        expect(await closed, signal).toBe(130);
+        expect(await closed, signal).toEqual({ code: 130, endedBy: null });
         expect(JSON.parse(stdout)).toMatchObject({ runId, status: 'cancelled', reason: 'the run was cancelled' });
         expect(await followed, 'who follows it ends with it').toBe(0);
         expect(await askJson(['show', runId], { cwd: dir })).toMatchObject({ body: { status: 'cancelled' } });
