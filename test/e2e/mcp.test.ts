@@ -108,8 +108,9 @@ describe('stdio', () => {
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      const isUnderWay = stdout.includes('notifications/progress');
       stdout += chunk;
-      if (stdout.includes('notifications/progress')) child.kill('SIGTERM');
+      if (!isUnderWay && stdout.includes('notifications/progress')) child.kill('SIGTERM');
     });
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
       stderr += chunk;
