@@ -15,7 +15,14 @@ async function make(path: string): Promise<void> {
   } catch (error) {
     if (await isFolder(path)) return; // it was there, or another process was faster
     const parent = dirname(path);
-    if (codeOf(error) !== 'ENOENT' || parent === path || (await isFolder(parent))) throw error;
+    if (codeOf(error) !== 'ENOENT' || parent === path) throw error;
+    if (await isFolder(parent)) {
+      // Another process may just have made the parent; where new folders are refused as missing, they still are.
+      await mkdir(path).catch(async () => {
+        if (!(await isFolder(path))) throw error;
+      });
+      return;
+    }
     await make(parent);
     await make(path);
   }
