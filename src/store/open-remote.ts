@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { parseDatabaseUrl } from '../config/database-url.ts';
 import { ConflictError, NotFoundError, UnavailableError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
@@ -41,6 +42,7 @@ export interface OpenRemoteOptions {
 /** A controller that aborts with a signal, and can do so by itself. */
 function followed(signal: AbortSignal | undefined): AbortController {
   const stop = new AbortController();
+  setMaxListeners(0, stop.signal); // each request on its way listens, and there may be many
   const onAbort = (): void => stop.abort();
   if (signal?.aborted === true) onAbort();
   signal?.addEventListener('abort', onAbort, { once: true });
