@@ -205,7 +205,7 @@ async function build() {
 /** Reviews this repository's own recent commits. */
 async function start(args) {
   await build();
-  const given = args.length > 0 ? args : ['run', 'code-review-swarm', '--last', '20'];
+  const given = args.length > 0 ? args : ['run', 'code-review-swarm', '--last', '20', '--provider', 'local'];
   say(`skillflow ${given.join(' ')}`);
   run(process.execPath, [path('dist', 'bin.cjs'), ...given]);
 }

@@ -1,14 +1,20 @@
 import { z } from 'zod';
+import { claudeFlowNameOf } from '../src/agent/roles/aliases.ts';
 import { defineLegacy } from '../src/legacy/row.ts';
 import type { LegacyRow } from '../src/legacy/row.ts';
 import { sameArgument } from '../src/legacy/same-argument.ts';
 import { words } from '../src/tools/input.ts';
-import { agentListOutput, agentSpawnOutput, swarmOutput, swarmStatusOutput, taskOutput } from '../src/tools/swarm.ts';
+import { agentListOutput, agentSpawnOutput } from '../src/tools/agent.ts';
+import { swarmOutput, swarmStatusOutput } from '../src/tools/swarm.ts';
+import { taskOutput } from '../src/tools/task.ts';
 
 const FAMILY = 'claude-flow 2.7';
 
 /** 2.7 and 3.x say `hierarchical`. */
 const legacyTopology = (topology: string): string => (topology === 'hierarchy' ? 'hierarchical' : topology);
+
+/** Statuses of a task that is under way or over; with any other it waits for something or somebody. */
+const BEGUN: ReadonlySet<string> = new Set(['running', 'completed', 'failed', 'cancelled']);
 
 const swarmInit = defineLegacy({
   name: 'swarm_init',
@@ -63,7 +69,7 @@ const agentSpawn = defineLegacy({
         capabilities: agent.capabilities,
         persisted: true,
         timestamp,
-        role: agent.role,
+        role: claudeFlowNameOf(agent.type),
         swarmId: agent.swarmId,
         note: agent.note,
       };
@@ -85,7 +91,7 @@ const agentList = defineLegacy({
       return {
         success: true,
         swarmId,
-        agents: agents.map((agent) => ({ id: agent.agentId, ...agent })),
+        agents: agents.map((agent) => ({ id: agent.agentId, ...agent, role: claudeFlowNameOf(agent.type) })),
         count: agents.length,
         timestamp,
         total,
@@ -113,7 +119,7 @@ const swarmStatus = defineLegacy({
         agentCount: sum(swarm.agents),
         activeAgents: swarm.agents['active'] ?? 0,
         taskCount: sum(swarm.tasks),
-        pendingTasks: swarm.tasks['pending'] ?? 0,
+        pendingTasks: sum(Object.fromEntries(Object.entries(swarm.tasks).filter(([status]) => !BEGUN.has(status)))),
         completedTasks: swarm.tasks['completed'] ?? 0,
         timestamp,
         status: swarm.status,
@@ -158,6 +164,7 @@ const taskOrchestrate = defineLegacy({
         reason: submitted.reason,
         swarmId: submitted.swarmId,
         dependencies: submitted.dependencies,
+        runId: submitted.runId,
       };
     },
   }),

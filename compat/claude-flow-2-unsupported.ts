@@ -3,23 +3,6 @@ import type { UnsupportedNames } from '../src/legacy/row.ts';
 /** The names of claude-flow 2.7 that nothing here does, by subject; each hint is true of every name beside it. */
 export const CLAUDE_FLOW_2_UNSUPPORTED: readonly UnsupportedNames[] = [
   {
-    subject: 'swarms',
-    names: ['agent_metrics', 'swarm_monitor'],
-    hint: 'Agents of a swarm are records that run nothing, so there is nothing to measure; swarm_status counts them.',
-  },
-  {
-    subject: 'swarms',
-    names: ['topology_optimize', 'load_balance', 'coordination_sync'],
-    hint: 'A skill fixes its topology and its agents in swarm.yaml, and skill_run balances and joins their work.',
-  },
-  { subject: 'swarms', names: ['agents_spawn_parallel'], hint: 'Call agent_spawn once for each agent.' },
-  { subject: 'swarms', names: ['swarm_scale'], hint: 'Add agents with agent_spawn; maxAgents is fixed by swarm_init.' },
-  {
-    subject: 'swarms',
-    names: ['swarm_destroy'],
-    hint: 'A swarm is a record without processes, so there is nothing to stop; swarm_init makes a new one the active one.',
-  },
-  {
     subject: 'neural networks',
     names: [
       'neural_status',
@@ -46,19 +29,9 @@ export const CLAUDE_FLOW_2_UNSUPPORTED: readonly UnsupportedNames[] = [
     hint: 'Keep the database with memory_backup and bring it back with memory_restore; the reports of runs are plain files.',
   },
   {
-    subject: 'tasks',
-    names: ['task_results'],
-    hint: 'Free-form tasks are not executed; task_status says why. Results come from skill_run.',
-  },
-  {
     subject: 'workflows',
     names: ['workflow_create', 'workflow_execute', 'workflow_export', 'workflow_template', 'pipeline_create', 'sparc_mode'],
     hint: 'Write it as a skill (a folder with SKILL.md and swarm.yaml; see skill_show for one) and run it with skill_run.',
-  },
-  {
-    subject: 'workflows',
-    names: ['parallel_execute', 'batch_process'],
-    hint: 'Free-form tasks are not executed here; skill_run runs the agents of a skill in parallel.',
   },
   {
     subject: 'automation',
@@ -67,17 +40,13 @@ export const CLAUDE_FLOW_2_UNSUPPORTED: readonly UnsupportedNames[] = [
   },
   {
     subject: 'figures',
-    names: [
-      'performance_report',
-      'bottleneck_analyze',
-      'benchmark_run',
-      'metrics_collect',
-      'trend_analysis',
-      'usage_stats',
-      'token_usage',
-      'cost_analysis',
-    ],
-    hint: 'No such figures are kept, and none are made up; run_status shows what a run did and how long its steps took.',
+    names: ['performance_report', 'bottleneck_analyze', 'benchmark_run', 'metrics_collect', 'trend_analysis', 'usage_stats'],
+    hint: 'No such report is made, and none is made up; run_status and agent_metrics show what was measured of runs and agents.',
+  },
+  {
+    subject: 'figures',
+    names: ['token_usage', 'cost_analysis'],
+    hint: 'agent_metrics shows the tokens and dollars of agents, run_status those of a run; the use of your own client is not seen here.',
   },
   {
     subject: 'code quality',
@@ -104,13 +73,13 @@ export const CLAUDE_FLOW_2_UNSUPPORTED: readonly UnsupportedNames[] = [
   },
   {
     subject: 'autonomous agents',
-    names: ['daa_agent_create', 'daa_capability_match', 'daa_resource_alloc', 'daa_lifecycle_manage'],
-    hint: 'Register agents with agent_spawn and see them with agent_list; they own no resources and have no lifecycle.',
+    names: ['daa_resource_alloc'],
+    hint: 'Agents own no resources; the budget in swarm.yaml limits the tokens, dollars and time of a run and of each agent.',
   },
   {
     subject: 'autonomous agents',
-    names: ['daa_communication', 'daa_consensus', 'daa_fault_tolerance', 'daa_optimization'],
-    hint: 'Agents pass on work, vote and are retried inside skill_run, as the skill says in swarm.yaml.',
+    names: ['daa_optimization'],
+    hint: 'Nothing tunes itself here; agent_metrics shows what was measured, and swarm.yaml sets how many steps run at once.',
   },
   { subject: 'system', names: ['terminal_execute'], hint: 'Commands are not run here; use the shell of your client.' },
   {
@@ -119,9 +88,4 @@ export const CLAUDE_FLOW_2_UNSUPPORTED: readonly UnsupportedNames[] = [
     hint: 'Edit .skillflow/config.json of the project, or set SKILLFLOW_THREADS and the like in the environment.',
   },
   { subject: 'system', names: ['features_detect', 'diagnostic_run', 'health_check'], hint: 'Call the tool health.' },
-  {
-    subject: 'system',
-    names: ['query_control', 'query_list'],
-    hint: 'There are runs instead of queries: see run_list and run_status.',
-  },
 ];

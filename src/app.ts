@@ -7,6 +7,7 @@ import { createMemoryParts } from './app/memory.ts';
 import type { CreateAppOptions } from './app/options.ts';
 import { runs } from './app/runs.ts';
 import { skills } from './app/skills.ts';
+import { createTracing } from './app/tracing.ts';
 import { createExecutor } from './executor/executor.ts';
 import type { CallRecord, CallResult, Caller } from './executor/executor.ts';
 import { createLegacy } from './legacy/translate.ts';
@@ -58,8 +59,11 @@ export function createApp(options: CreateAppOptions): Skillflow {
   const { config, runtime, version } = options;
   const stores = createClosing();
   const workers = createClosing();
+  const tracing = workers.add(createTracing(options)); // the last to be closed: what the others do has spans
   const databases = createDatabases(options, stores);
   const { stored, ...memory } = createMemoryParts(options, databases, workers);
+  const mail: App['mail'] = async (access) =>
+    (await import('./mail/mailbox.ts')).createMailbox({ db: await databases.open(access), runtime });
   const app: App = {
     config,
     runtime,
@@ -67,8 +71,10 @@ export function createApp(options: CreateAppOptions): Skillflow {
     database: databases.open,
     ...memory,
     swarms: async (access) => (await import('./run/swarms.ts')).createSwarms({ db: await databases.open(access), runtime }),
+    polls: async (access) => (await import('./run/polls.ts')).createPolls({ db: await databases.open(access), runtime }),
+    mail,
     ...skills(options),
-    ...runs(options, databases.open, workers),
+    ...runs(options, databases.open, workers, { memory: memory.memory, mail, tracing }),
   };
   const executor = createExecutor({
     tools: allTools.map((tool) => ({
@@ -82,8 +88,9 @@ export function createApp(options: CreateAppOptions): Skillflow {
     readOnly: config.readOnly,
     record: (call) => recordCall(config, databases, call),
   });
+  const traced = tracing.executor(executor);
   const call: Skillflow['call'] = async (name, input, caller) => {
-    const result = await executor.call(name, input, caller);
+    const result = await traced.call(name, input, caller);
     // A command ends with its call; a server stays, and has the time. Readers count too: what other processes stored
     // before, or a new model, has left contents without vectors.
     if (result.ok && caller.surface !== 'cli' && WAKES.test(name)) await stored();

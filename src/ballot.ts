@@ -10,7 +10,16 @@ export interface Ballot {
   readonly reason: string;
 }
 
-export type DecisionRule = 'majority' | 'quorum';
+/** How a vote on a finding is counted; see `swarm/consensus`. Ranked choice is for votes among options. */
+export type DecisionRule = 'majority' | 'quorum' | 'weighted' | 'unanimous' | 'byzantine' | 'judge';
+export const DECISION_RULES = [
+  'majority',
+  'quorum',
+  'weighted',
+  'unanimous',
+  'byzantine',
+  'judge',
+] as const satisfies readonly DecisionRule[];
 
 /**
  * What came of a vote: `confirmed`, `rejected`, `tie` (as many for as against), `no_quorum` (too few voted).
@@ -29,4 +38,6 @@ export interface Decision {
   readonly quorum: number;
   /** How many could have voted. */
   readonly eligible: number;
+  /** What a reader should know of how it came about: the weights, the faults it could bear. */
+  readonly note?: string;
 }

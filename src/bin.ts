@@ -123,6 +123,7 @@ async function mcp(flags: AppFlags, verbose: boolean, signal: AbortSignal): Prom
     input: process.stdin,
     output: process.stdout,
     signal,
+    id: () => globalThis.crypto.randomUUID(),
     onError: (message) => void process.stderr.write(`skillflow: ${message}\n`),
   });
   keepCache();
@@ -132,6 +133,30 @@ async function readStdin(): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Of the terminal that stderr goes to; one that does not know says 0, and what is none says nothing. */
+function stderrSize(): { readonly columns: number; readonly rows: number } {
+  const { columns, rows } = process.stderr;
+  return { columns: columns > 0 ? columns : 80, rows: rows > 0 ? rows : 24 };
+}
+
+/** The next line on stdin; what was typed after it is dropped. */
+async function readLine(signal: AbortSignal): Promise<string | null> {
+  const { createInterface } = await import('node:readline');
+  const lines = createInterface({ input: process.stdin });
+  return new Promise((resolve) => {
+    const end = (line: string | null): void => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(line);
+      lines.close();
+    };
+    const onAbort = (): void => end(null);
+    signal.addEventListener('abort', onAbort, { once: true });
+    lines.once('line', end);
+    lines.once('close', () => end(null));
+    if (signal.aborted) end(null);
+  });
 }
 
 async function cli(argv: readonly string[]): Promise<void> {
@@ -151,10 +176,12 @@ async function cli(argv: readonly string[]): Promise<void> {
     complain: (text) => void process.stderr.write(text),
     readStdin,
     env: process.env,
+    readLine,
+    stdinTty: process.stdin.isTTY,
     stdoutTty: process.stdout.isTTY,
     stderrTty: process.stderr.isTTY,
     columns: process.stdout.columns ?? 10_000,
-    stderrColumns: process.stderr.columns ?? 80,
+    stderrSize,
     ticks: () => performance.now(),
     signal,
   });

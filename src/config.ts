@@ -26,8 +26,19 @@ export interface Config {
   readonly readOnly: boolean;
   /** Worker threads for analysis, 1–64; 0 = as many as fit the machine. */
   readonly threads: number;
-  /** Who thinks for agents. */
-  readonly provider: string;
+  /** Who thinks for agents where a run does not say; `auto`: the host for a call through MCP, else local analyzers. */
+  readonly provider: 'auto' | 'local' | 'host' | 'anthropic' | 'claude-cli';
+  /** Of the Messages API; only from the environment. */
+  readonly anthropicKey: Secret | null;
+  /** Base URL of the Messages API; `null`: the vendor's. */
+  readonly anthropicUrl: string | null;
+  /** Names of models by the class that a role asks for; `null`: the provider's default. */
+  readonly models: { readonly small: string | null; readonly standard: string | null; readonly large: string | null };
+  /** US dollars at which a run with a paid provider pauses, where its skill does not say; `null`: never. */
+  readonly runBudgetUsd: number | null;
+  /** US dollars, and tokens, of all runs of a day (UTC) at which paid calls pause; `null`: never. */
+  readonly dayBudgetUsd: number | null;
+  readonly dayBudgetTokens: number | null;
   /** A libSQL server that holds the data instead of the file, `http(s)://host[:port]`; `null`: the file. */
   readonly databaseUrl: string | null;
   /** What the server asks for; only from the environment. */
@@ -151,19 +162,28 @@ function toDatabaseUrl(given: Given): string | null {
   return text === null ? null : parseDatabaseUrl(text, given.where).href;
 }
 
-function toEmbeddingUrl(given: Given, embedding: Config['embedding']): string | null {
+function toHttpUrl(given: Given, keyVariable: string): string | null {
   const text = toText(given);
-  if (text === null || embedding !== 'openai') return text;
+  if (text === null) return null;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-    throw bad(given, 'the base URL of an OpenAI-compatible endpoint, such as http://localhost:11434/v1');
+    throw bad(given, 'the base URL of an endpoint, such as http://localhost:11434/v1');
   }
   if (url.username !== '' || url.password !== '') {
     throw new InvalidInputError(`${given.where} holds a secret`, {
-      hint: 'Put the key in the environment variable SKILLFLOW_EMBEDDING_KEY, and only the address here.',
+      hint: `Put the key in the environment variable ${keyVariable}, and only the address here.`,
     });
   }
   return text;
+}
+
+/** A number, or none: `null`, `off` or `none`. */
+function toNumber(given: Given, { min, max }: { readonly min: number; readonly max: number }): number | null {
+  const { value } = given;
+  if (value === null || value === 'off' || value === 'none') return null;
+  const number = typeof value === 'string' && /^\d{1,12}(?:\.\d{1,6})?$/.test(value) ? Number(value) : value;
+  if (typeof number === 'number' && Number.isFinite(number) && number >= min && number <= max) return number;
+  throw bad(given, `a number from ${min} to ${max}, or off`);
 }
 
 function toSecret({ value }: Given): Secret | null {
@@ -199,6 +219,14 @@ function findAll(find: (name: Setting) => Given): All<Given> {
     readOnly: find('readOnly'),
     threads: find('threads'),
     provider: find('provider'),
+    anthropicKey: find('anthropicKey'),
+    anthropicUrl: find('anthropicUrl'),
+    modelSmall: find('modelSmall'),
+    modelStandard: find('modelStandard'),
+    modelLarge: find('modelLarge'),
+    runBudgetUsd: find('runBudgetUsd'),
+    dayBudgetUsd: find('dayBudgetUsd'),
+    dayBudgetTokens: find('dayBudgetTokens'),
     databaseUrl: find('databaseUrl'),
     databaseToken: find('databaseToken'),
     databaseReplica: find('databaseReplica'),
@@ -218,6 +246,14 @@ function sourcesOf(given: All<Given>): All<ConfigSource> {
     readOnly: given.readOnly.source,
     threads: given.threads.source,
     provider: given.provider.source,
+    anthropicKey: given.anthropicKey.source,
+    anthropicUrl: given.anthropicUrl.source,
+    modelSmall: given.modelSmall.source,
+    modelStandard: given.modelStandard.source,
+    modelLarge: given.modelLarge.source,
+    runBudgetUsd: given.runBudgetUsd.source,
+    dayBudgetUsd: given.dayBudgetUsd.source,
+    dayBudgetTokens: given.dayBudgetTokens.source,
     databaseUrl: given.databaseUrl.source,
     databaseToken: given.databaseToken.source,
     databaseReplica: given.databaseReplica.source,
@@ -243,6 +279,23 @@ function databaseOf(given: All<Given>): Pick<Config, 'databaseUrl' | 'databaseTo
   return { databaseUrl, databaseReplica, databaseToken: toSecret(given.databaseToken), databaseKey: toSecret(given.databaseKey) };
 }
 
+function thinkingOf(
+  given: All<Given>,
+): Pick<Config, 'anthropicKey' | 'anthropicUrl' | 'models' | 'runBudgetUsd' | 'dayBudgetUsd' | 'dayBudgetTokens'> {
+  return {
+    anthropicKey: toSecret(given.anthropicKey),
+    anthropicUrl: toHttpUrl(given.anthropicUrl, 'SKILLFLOW_ANTHROPIC_KEY'),
+    models: {
+      small: toText(given.modelSmall),
+      standard: toText(given.modelStandard),
+      large: toText(given.modelLarge),
+    },
+    runBudgetUsd: toNumber(given.runBudgetUsd, SETTINGS.runBudgetUsd),
+    dayBudgetUsd: toNumber(given.dayBudgetUsd, SETTINGS.dayBudgetUsd),
+    dayBudgetTokens: toNumber(given.dayBudgetTokens, SETTINGS.dayBudgetTokens),
+  };
+}
+
 /** Reads the settings. Throws `InvalidInputError` that names the flag, variable or file and what it expected. */
 export function loadConfig(input: ConfigInput): Config {
   const folder = join(input.projectRoot, '.skillflow');
@@ -258,9 +311,10 @@ export function loadConfig(input: ConfigInput): Config {
     readOnly: toBoolean(given.readOnly),
     threads: toInteger(given.threads, SETTINGS.threads),
     provider: toChoice(given.provider, SETTINGS.provider),
+    ...thinkingOf(given),
     ...databaseOf(given),
     embedding,
-    embeddingUrl: toEmbeddingUrl(given.embeddingUrl, embedding),
+    embeddingUrl: embedding === 'openai' ? toHttpUrl(given.embeddingUrl, 'SKILLFLOW_EMBEDDING_KEY') : toText(given.embeddingUrl),
     embeddingModel: toText(given.embeddingModel),
     embeddingDimensions: toInteger(given.embeddingDimensions, SETTINGS.embeddingDimensions),
     embeddingKey: toSecret(given.embeddingKey),

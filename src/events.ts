@@ -1,4 +1,5 @@
 import type { Ballot, Decision } from './ballot.ts';
+import type { ChangeSet, SourceFile } from './changes.ts';
 import type { Finding, Note } from './finding.ts';
 
 interface EventBase {
@@ -9,48 +10,147 @@ interface EventBase {
   readonly at: number;
 }
 
+/** A step as the plan has it. */
+interface EventStep {
+  readonly id: string;
+  readonly agentId: string;
+  readonly kind: 'work' | 'judge' | 'merge';
+  readonly round: number;
+  readonly sees: readonly string[];
+}
+
+/** What a step put out that no event of its own says: figures, words, and which findings it passes on. */
+export interface EventOutput {
+  readonly findingIds: readonly string[];
+  readonly stats: Readonly<Record<string, number>>;
+  readonly text?: string;
+  readonly confidence?: number;
+}
+
+/** What an attempt cost; see `agent/usage.ts`. */
+export interface EventUsage {
+  readonly provider: string;
+  readonly model: string;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly cacheReadTokens: number;
+  readonly cacheWriteTokens: number;
+  readonly requests: number;
+  readonly costUsd: number | null;
+}
+
+/** What a change set says in public: without texts and absolute paths. */
+export interface EventScope {
+  readonly mode: ChangeSet['mode'];
+  readonly base: string | null;
+  readonly git: { readonly head: string | null; readonly branch: string | null; readonly shallow: boolean } | null;
+  readonly files: readonly {
+    readonly path: string;
+    readonly status: SourceFile['status'];
+    readonly changedLines: number | null;
+  }[];
+  readonly skipped: ChangeSet['skipped'];
+  readonly notes: ChangeSet['notes'];
+}
+
+/** What a budget limits, and whose it is. */
+export interface BudgetReached {
+  readonly scope: 'run' | 'agent' | 'day';
+  /** Of an agent's budget: its id. */
+  readonly agentId?: string;
+  readonly what: 'tokens' | 'costUsd' | 'wallMs' | 'steps';
+  readonly limit: number;
+  readonly used: number;
+}
+
+interface StepRef {
+  readonly stepId: string;
+  readonly agentId: string;
+}
+
 /** What an event says, without its place in the journal. */
 export type EventBody =
   | {
       readonly type: 'run_started';
       readonly skill: string;
+      readonly skillVersion: string | null;
+      readonly version: string;
       readonly task: string;
       readonly provider: string;
       readonly topology: string;
+      readonly strategy: string;
+      /** Why topology or strategy were chosen, where there was a choice. */
+      readonly reason?: string;
       readonly agents: readonly { readonly id: string; readonly type: string; readonly capabilities: readonly string[] }[];
-      readonly steps: readonly string[];
-      readonly files: number;
-      readonly skipped: number;
+      readonly steps: readonly EventStep[];
+      readonly formats: readonly ('markdown' | 'json' | 'sarif')[];
+      readonly scope: EventScope;
     }
-  | { readonly type: 'step_started'; readonly stepId: string; readonly agentId: string; readonly attempt: number }
+  /** A growing strategy added a layer. */
+  | { readonly type: 'plan_grown'; readonly steps: readonly EventStep[]; readonly reason: string }
+  /** What the paid calls to come may cost, told before the first of them. `costUsd`: `null` where a price is not known. */
   | {
+      readonly type: 'spending_announced';
+      readonly provider: string;
+      readonly costUsd: number | null;
+      readonly budgetUsd: number | null;
+    }
+  | ({
+      readonly type: 'step_started';
+      readonly attempt: number;
+      readonly epoch: number;
+      readonly owner: string;
+      readonly provider: string;
+      /** The attempt before it was cut off: its paid call may be paid for again. */
+      readonly possiblyBilledTwice?: true;
+    } & StepRef)
+  | ({
       readonly type: 'step_completed';
-      readonly stepId: string;
-      readonly agentId: string;
+      readonly epoch: number;
       readonly durationMs: number;
       readonly findings: number;
       readonly ballots: number;
-    }
-  | {
-      readonly type: 'step_skipped';
-      readonly stepId: string;
-      readonly agentId: string;
-      readonly code: string;
-      readonly reason: string;
-    }
-  | {
+      readonly output: EventOutput;
+      readonly usage?: EventUsage;
+    } & StepRef)
+  | ({ readonly type: 'step_skipped'; readonly code: string; readonly reason: string } & StepRef)
+  | ({
       readonly type: 'step_failed';
-      readonly stepId: string;
-      readonly agentId: string;
       readonly attempt: number;
       readonly code: string;
       readonly reason: string;
       readonly willRetry: boolean;
-    }
-  | { readonly type: 'finding_reported'; readonly agentId: string; readonly finding: Finding }
-  | { readonly type: 'note_added'; readonly agentId: string | null; readonly note: Note }
-  | { readonly type: 'ballot_cast'; readonly ballot: Ballot }
+      readonly usage?: EventUsage;
+      readonly possiblyBilled?: true;
+    } & StepRef)
+  /** An attempt under way was stopped with another one that failed, as the supervision says, or by hand. */
+  | ({ readonly type: 'step_reset'; readonly reason: string } & StepRef)
+  | ({
+      readonly type: 'tool_called';
+      readonly tool: string;
+      readonly input: string;
+      readonly outcome: 'ok' | 'error' | 'refused';
+      readonly detail: string;
+      readonly durationMs: number;
+    } & StepRef)
+  | ({ readonly type: 'request_retried'; readonly reason: string; readonly delayMs: number; readonly billed: boolean } & StepRef)
+  | ({ readonly type: 'finding_reported'; readonly finding: Finding } & StepRef)
+  | { readonly type: 'note_added'; readonly stepId: string | null; readonly agentId: string | null; readonly note: Note }
+  | ({ readonly type: 'ballot_cast'; readonly ballot: Ballot } & StepRef)
   | { readonly type: 'decision_made'; readonly decision: Decision }
+  | { readonly type: 'run_waiting'; readonly for: 'host'; readonly steps: readonly string[] }
+  | {
+      readonly type: 'run_paused';
+      readonly budget: BudgetReached;
+      readonly done: readonly string[];
+      readonly remaining: readonly string[];
+    }
+  | { readonly type: 'approval_asked'; readonly gate: string; readonly question: string }
+  | { readonly type: 'approval_given'; readonly gate: string; readonly approved: boolean; readonly note: string | null }
+  | { readonly type: 'budget_raised'; readonly what: string; readonly from: number | null; readonly to: number | null }
+  /** A process goes on with the run. */
+  | { readonly type: 'run_resumed'; readonly owner: string }
+  | { readonly type: 'cancel_asked'; readonly reason: string }
   | {
       readonly type: 'run_completed';
       readonly durationMs: number;

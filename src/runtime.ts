@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { CancelledError, DeadlineError, UnavailableError } from './errors.ts';
@@ -24,6 +24,8 @@ export interface ExecOptions {
   readonly input?: string | Buffer;
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Gives the child a process group of its own, and ends whatever is left of that group with it (not on Windows). */
+  readonly group?: boolean;
 }
 
 /** Memory of a process in bytes; see Node's `process.memoryUsage`. */
@@ -107,8 +109,22 @@ function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** Ends a child, or all of its process group; does nothing where it has ended. */
+function kill(child: ChildProcess, group: boolean): void {
+  if (!group || child.pid === undefined || process.platform === 'win32') {
+    child.kill('SIGKILL');
+    return;
+  }
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch (error) {
+    // ESRCH: no process of the group is left. macOS says EPERM where only ended ones are.
+    if (!(error instanceof Error && 'code' in error && (error.code === 'ESRCH' || error.code === 'EPERM'))) throw error;
+  }
+}
+
 function exec(file: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {
-  const { cwd, signal, timeoutMs = 60_000, maxBytes = 256 * 1024 * 1024 } = options;
+  const { cwd, signal, timeoutMs = 60_000, maxBytes = 256 * 1024 * 1024, group = false } = options;
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) {
       reject(new CancelledError(`cancelled before ${file} started`));
@@ -119,6 +135,7 @@ function exec(file: string, args: readonly string[], options: ExecOptions): Prom
       env: { ...process.env, ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
+      detached: group && process.platform !== 'win32',
     });
     const out: Buffer[] = [];
     let size = 0;
@@ -126,7 +143,7 @@ function exec(file: string, args: readonly string[], options: ExecOptions): Prom
     let failure: Error | undefined;
     const stop = (error: Error): void => {
       failure ??= error;
-      child.kill('SIGKILL');
+      kill(child, group);
     };
     const onAbort = (): void => stop(new CancelledError(`${file} was cancelled`));
     const timer = setTimeout(() => stop(new DeadlineError(`${file} took longer than ${timeoutMs} ms`)), timeoutMs);
@@ -146,6 +163,8 @@ function exec(file: string, args: readonly string[], options: ExecOptions): Prom
         hint: `Install ${file} or put it on PATH.`,
       });
     });
+    // What it started in the background may hold its output open: then `close` would not come.
+    if (group) child.on('exit', () => kill(child, true));
     child.on('close', (code) => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);

@@ -15,14 +15,14 @@ const LADDER: readonly (readonly string[])[] = [
   ['tools'],
   ['executor'],
   ['run'],
-  ['agent', 'analysis', 'memory', 'skill', 'swarm'],
+  ['agent', 'analysis', 'mail', 'memory', 'skill', 'swarm', 'trace'],
   ['store'],
   ['events', 'config', 'finding', 'ballot', 'changes'],
   ['errors', 'runtime', 'nearest', 'printable'],
 ];
 
 /** Imports that go sideways on purpose: words that are made of other words, and errors that the runtime throws. */
-const SAME_RUNG: readonly string[] = ['events → ballot', 'events → finding', 'runtime → errors'];
+const SAME_RUNG: readonly string[] = ['events → ballot', 'events → finding', 'events → changes', 'runtime → errors'];
 
 function sources(folder: string): readonly string[] {
   return readdirSync(join(ROOT, folder), { withFileTypes: true, recursive: true })

@@ -27,7 +27,7 @@ describe('settings', () => {
     expect(load()).toMatchObject({
       readOnly: false,
       threads: 0,
-      provider: 'local',
+      provider: 'auto',
       databasePath: join(root, '.skillflow', 'skillflow.db'),
       databaseUrl: null,
       databaseToken: null,

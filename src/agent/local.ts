@@ -43,8 +43,19 @@ function toBallot(voter: string, subject: string, opinions: readonly { readonly 
   return { subject, voter, vote: 'abstain', reason: opinions[0]?.reason ?? 'it has no evidence about this' };
 }
 
-/** Agents that think by deterministic analyzers: offline, no model, the same answer every time. */
-export function createLocalProvider(analysis: LocalAnalysis): Provider {
+/**
+ * Agents that think by deterministic analyzers: offline, no model, the same answer every time.
+ *
+ * @param modelHint says which model could be used and how, for what only a model can do; `null` where none was found
+ */
+export function createLocalProvider(
+  analysis: LocalAnalysis,
+  modelHint: () => Promise<string | null> = async () => null,
+): Provider {
+  const hinted = async (reason: string): Promise<string> => {
+    const hint = await modelHint();
+    return hint === null ? reason : `${reason}; ${hint}`;
+  };
   const work = async (request: AskRequest, capabilities: readonly string[]): Promise<StepOutput> => {
     const findings: Finding[] = [];
     const notes: Note[] = [];
@@ -93,19 +104,21 @@ export function createLocalProvider(analysis: LocalAnalysis): Provider {
       return {
         status: 'skipped',
         code: 'no_provider',
-        reason: `no local analyzer has the capability ${wants}; it needs a model provider, and this run has none`,
+        reason: await hinted(`no local analyzer has the capability ${wants}; it needs a model provider, and this run has none`),
       };
     }
     // One that only judges has nothing to report, and one that only reports abstains from judging: neither is a fault.
     const fit = able.filter((capability) => analysis.can(capability)[doing]);
     const output = await { work, judge, merge }[request.kind](request, fit);
     if (unable.length === 0 || request.kind === 'judge') return { status: 'completed', output };
-    const note: Note = { code: 'no_provider', message: `${unable.join(', ')} needs a model provider and did not run` };
+    const message = await hinted(`${unable.join(', ')} needs a model provider and did not run`);
+    const note: Note = { code: 'no_provider', message };
     return { status: 'completed', output: { ...output, notes: [...output.notes, note] } };
   };
 
   return {
     name: 'local',
+    paid: false,
     ask: async (request) => {
       try {
         return await answer(request);

@@ -1,57 +1,228 @@
-import { InvalidInputError, NotFoundError } from '../errors.ts';
+import type { ProviderName } from '../agent/provider.ts';
+import { ConflictError, InvalidInputError, toSkillflowError } from '../errors.ts';
+import type { Journal } from '../run/journal.ts';
+import type { Estimate, Runner, RunStore } from '../run/runner.ts';
+import type { RunSession } from '../run/run-session.ts';
+import type { SwarmSpec } from '../skill/skill.ts';
 import type { Database } from '../store/database.ts';
-import type { Access, App } from '../tools/tool.ts';
+import type { Access, App, StartRun } from '../tools/tool.ts';
 import { once } from './closing.ts';
 import type { Closing } from './closing.ts';
 import type { CreateAppOptions } from './options.ts';
+import { createRunNews } from './run-news.ts';
+import { createThinkerShop, requireReady, rolesOf } from './thinkers.ts';
+import type { ThinkerShop } from './thinkers.ts';
+import type { Tracing } from './tracing.ts';
 
-/** How the app starts and reads runs. */
+type RunParts = Pick<
+  App,
+  | 'runs'
+  | 'awaitNews'
+  | 'tasks'
+  | 'startRun'
+  | 'resumeRun'
+  | 'runControl'
+  | 'hostDesk'
+  | 'replayRun'
+  | 'providers'
+  | 'report'
+  | 'capabilities'
+  | 'missingParsers'
+>;
+
+interface Parts {
+  readonly options: CreateAppOptions;
+  readonly database: (access: Access) => Promise<Database>;
+  readonly journal: (db: Database) => Promise<Journal>;
+  readonly shop: ThinkerShop;
+  readonly mail: App['mail'];
+}
+
+/** What the paid steps that are left may cost; `null` when there are none. */
+async function estimate(options: CreateAppOptions, session: RunSession): Promise<Estimate | null> {
+  const [prices, { DEFAULT_MODELS }, { createPrompt }, { redactSecrets }, execute] = await Promise.all([
+    import('../agent/prices.ts'),
+    import('../agent/anthropic-models.ts'),
+    import('../agent/prompt.ts'),
+    import('../analysis/secrets-redact.ts'),
+    import('../run/execute-step.ts'),
+  ]);
+  const planned: Parameters<typeof prices.estimateCost>[0][number][] = [];
+  let provider: string | null = null;
+  for (const step of session.fold.state.steps.values()) {
+    const doer = execute.doerOf(session, step);
+    if (!doer.provider.paid || (step.status !== 'waiting' && step.status !== 'running')) continue;
+    provider = doer.provider.name;
+    const request = await execute.requestOf(session, step, doer, 1, 1);
+    const { system, user } = await createPrompt(request, { redact: redactSecrets });
+    const { model: modelClass } = request.agent.role;
+    const model = request.agent.model ?? options.config.models[modelClass] ?? DEFAULT_MODELS[modelClass];
+    planned.push({ ...prices.TYPICAL_ASK, model, promptTokens: prices.estimateTokens(system + user) });
+  }
+  return provider === null ? null : { provider, costUsd: prices.estimateCost(planned).costUsd };
+}
+
+/** A paid run has a limit, also where its skill names none. */
+function withBudget(swarm: SwarmSpec, name: ProviderName, runBudgetUsd: number | null): SwarmSpec {
+  const isPaid = name === 'anthropic' || name === 'claude-cli';
+  if (!isPaid || swarm.budget.run.costUsd !== null) return swarm;
+  return { ...swarm, budget: { ...swarm.budget, run: { ...swarm.budget.run, costUsd: runBudgetUsd } } };
+}
+
+/** Limits of a call over those of the skill. */
+function override(swarm: SwarmSpec, limits: NonNullable<StartRun['budget']>): SwarmSpec {
+  const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+  return { ...swarm, budget: { ...swarm.budget, run: { ...swarm.budget.run, ...given } } };
+}
+
+function createStore({ options, database, journal, shop, mail }: Parts): (access?: Access) => Promise<RunStore> {
+  const { config, runtime } = options;
+  return async (access = 'write') => {
+    const db = await database(access);
+    const { createRunStore } = await import('../run/run-store.ts');
+    return createRunStore({
+      db,
+      journal: await journal(db),
+      runtime,
+      thinkersOf: (run) => shop.thinkersOf(run),
+      rolesOf: (run) => {
+        const roles = once(() => rolesOf(options, run.spec.skillDir));
+        return async (type) => (await roles()).find(type);
+      },
+      mailOf: async (runId, agentId) => {
+        if (
+          (await db.get('SELECT 1 AS one FROM delivery WHERE place = ? AND agent = ? LIMIT 1', [runId, agentId])) === undefined
+        ) {
+          return [];
+        }
+        const read = await (await mail('write')).read(runId, agentId, { limit: 50 });
+        return read.map(({ from, body }) => ({ from, body }));
+      },
+      dayLimits: { tokens: config.dayBudgetTokens, costUsd: config.dayBudgetUsd },
+    });
+  };
+}
+
+function createDriver(parts: Parts, openStore: () => Promise<RunStore>): () => Promise<Runner> {
+  const { options } = parts;
+  const { config, runtime, version } = options;
+  return once(async () => {
+    const [{ createRunner }, { collectChanges }] = await Promise.all([
+      import('../run/runner.ts'),
+      import('../analysis/collect.ts'),
+    ]);
+    return createRunner({
+      openStore,
+      runtime,
+      projectRoot: config.projectRoot,
+      version,
+      collect: async (chosen, stop) => {
+        const root = config.projectRoot;
+        // A task in words looks at nothing by itself.
+        if (chosen.files?.length === 0) return { root, mode: 'files', base: null, git: null, files: [], skipped: [], notes: [] };
+        return collectChanges(chosen, { root, runtime, signal: stop });
+      },
+      estimate: (session) => estimate(options, session),
+    });
+  });
+}
+
+/** How the app starts, reads and steers runs. */
 export function runs(
   options: CreateAppOptions,
   database: (access: Access) => Promise<Database>,
   closing: Closing,
-): Pick<App, 'runs' | 'startRun' | 'report' | 'capabilities' | 'missingParsers'> {
-  const { config, runtime, version, workerUrl } = options;
+  { memory, mail, tracing }: Pick<App, 'memory' | 'mail'> & { readonly tracing: Tracing },
+): RunParts {
+  const { config, runtime, workerUrl } = options;
   const analysis = once(async () => {
     const { createAnalysis } = await import('../analysis/pool.ts');
     return closing.add(createAnalysis({ runtime, workerUrl, ...(config.threads === 0 ? {} : { threads: config.threads }) }));
   });
-  const journal = async (db: Database) => (await import('../run/journal.ts')).createJournal({ db, runtime });
+  const news = createRunNews(runtime);
+  const journal = async (db: Database) =>
+    tracing.journal(news.journal((await import('../run/journal.ts')).createJournal({ db, runtime })));
+  const shop = createThinkerShop({
+    options,
+    closing,
+    analysis,
+    journal: async () => journal(await database('write')),
+    memory,
+    mail,
+  });
+  const parts: Parts = { options, database, journal, shop, mail };
+  const openStore = createStore(parts);
+  const runner = createDriver(parts, openStore);
+  const runControl: RunParts['runControl'] = async (access = 'write') => {
+    const { createRunControl } = await import('../run/run-control.ts');
+    return createRunControl({ log: (await openStore(access)).log, journal: await journal(await database(access)) });
+  };
   return {
+    awaitNews: news.awaitNews,
     runs: async (access) => {
       const db = await database(access);
       const { createRuns } = await import('../run/runs.ts');
       return createRuns({ db, journal: await journal(db), runtime });
     },
-    startRun: async ({ skill, task, selection, provider: name, signal, onProgress }) => {
-      const { swarm } = skill;
-      if (swarm === null) throw new InvalidInputError(`the skill ${skill.name} has no swarm to run`);
-      if (name !== 'local') throw new NotFoundError(`there is no provider ${name}`, { hint: 'Use local.' });
-      const [{ createRunner }, { createRunLog }, { collectChanges }, { createLocalProvider }] = await Promise.all([
-        import('../run/runner.ts'),
-        import('../run/run-log.ts'),
-        import('../analysis/collect.ts'),
-        import('../agent/local.ts'),
-      ]);
-      const runner = createRunner({
-        openLog: async () => {
-          const db = await database('write');
-          return createRunLog({ db, journal: await journal(db), runtime });
-        },
+    tasks: async (access) => {
+      const db = await database(access);
+      const [{ createTasks }, { createRuns }] = await Promise.all([import('../run/tasks.ts'), import('../run/runs.ts')]);
+      return createTasks({ db, runs: createRuns({ db, journal: await journal(db), runtime }) });
+    },
+    startRun: async ({ skill, task, selection, provider, budget, swarmId, onBegun, ...following }) => {
+      if (skill.swarm === null) throw new InvalidInputError(`the skill ${skill.name} has no swarm to run`);
+      await requireReady(shop, provider);
+      const swarm = withBudget(override(skill.swarm, budget ?? {}), provider, config.runBudgetUsd);
+      // A run that nobody wants after all must not stay behind.
+      const begun = async (runId: string): Promise<void> => {
+        try {
+          await onBegun?.(runId);
+        } catch (error) {
+          await (await runControl()).cancel(runId, toSkillflowError(error).message, false);
+          throw error;
+        }
+      };
+      const request = { skill: { ...skill, swarm }, task, selection, provider, swarmId: swarmId ?? null, onBegun: begun };
+      return (await runner()).run(request, following);
+    },
+    resumeRun: async (runId, following) => {
+      const { run, state } = await (await runControl()).look(runId);
+      if (state.status !== 'running') {
+        throw new ConflictError(`the run ${runId} has ended: it is ${state.status}`, {
+          hint: 'Do steps of it again with `skillflow retry <run> --from <step>`, or run the skill again.',
+        });
+      }
+      await requireReady(shop, run.spec.provider);
+      await (await runner()).resume(runId, following);
+    },
+    runControl,
+    hostDesk: async (access = 'write') => {
+      const [{ createHostDesk }, { createPrompt }, { answerJsonSchema }, { toStepOutput }, { redactSecrets }, { findingId }] =
+        await Promise.all([
+          import('../run/host-desk.ts'),
+          import('../agent/prompt.ts'),
+          import('../agent/answer-schema.ts'),
+          import('../agent/answer.ts'),
+          import('../analysis/secrets-redact.ts'),
+          import('../analysis/finding-id.ts'),
+        ]);
+      return createHostDesk({
+        db: await database(access),
         runtime,
-        projectRoot: config.projectRoot,
-        version,
-        collect: (chosen, stop) => collectChanges(chosen, { root: config.projectRoot, runtime, signal: stop }),
-      });
-      return runner.run({
-        skill: { ...skill, swarm },
-        task,
-        selection,
-        provider: createLocalProvider(await analysis()),
-        signal,
-        onProgress,
+        store: await openStore(access),
+        prompt: (request) => createPrompt(request, { redact: redactSecrets, hasTools: false }),
+        answerSchema: answerJsonSchema,
+        parse: (request, answer) => toStepOutput(request, answer, { redact: redactSecrets, findingId }),
       });
     },
+    replayRun: async (runId) => {
+      const { replay } = await import('../run/replay.ts');
+      return replay(await journal(await database('read')), config.projectRoot, runId);
+    },
+    providers: async () =>
+      Promise.all(
+        (['local', 'host', 'anthropic', 'claude-cli'] as const).map(async (name) => ({ name, ...(await shop.readiness(name)) })),
+      ),
     report: async (runId) => (await import('../run/write-outputs.ts')).readReport(config.projectRoot, runId),
     capabilities: async () => (await analysis()).capabilities(),
     missingParsers: async () => {

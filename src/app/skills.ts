@@ -1,7 +1,15 @@
+import { join } from 'node:path';
 import { InvalidInputError } from '../errors.ts';
-import type { Skill } from '../skill/skill.ts';
+import type { Diagnostic, FoundSkill, Skill } from '../skill/skill.ts';
 import type { App } from '../tools/tool.ts';
 import type { CreateAppOptions } from './options.ts';
+import { rolesIn } from './thinkers.ts';
+
+/** What is wrong with the files of a skill's own roles: another role stands in for such a one. */
+async function roleProblems(skillDir: string): Promise<readonly Diagnostic[]> {
+  const { problems } = await (await rolesIn([{ dir: join(skillDir, 'roles'), required: false }])).list();
+  return problems.map(({ line = 1, ...problem }) => ({ severity: 'warning', code: 'role', column: 1, line, ...problem }));
+}
 
 /** How the app finds skills. */
 export function skills({ config, packageDir }: CreateAppOptions): Pick<App, 'findSkills' | 'findSkill' | 'loadSkill'> {
@@ -12,7 +20,7 @@ export function skills({ config, packageDir }: CreateAppOptions): Pick<App, 'fin
       roots: loader.skillRoots({ projectRoot: config.projectRoot, home: config.home, packageDir }),
     };
   };
-  const findSkill: App['findSkill'] = async (name) => {
+  const find = async (name: string): Promise<FoundSkill> => {
     const { loader, roots } = await load();
     return loader.loadSkill(name, roots);
   };
@@ -21,9 +29,12 @@ export function skills({ config, packageDir }: CreateAppOptions): Pick<App, 'fin
       const { loader, roots } = await load();
       return loader.findSkills({ roots });
     },
-    findSkill,
+    findSkill: async (name) => {
+      const found = await find(name);
+      return { ...found, diagnostics: [...found.diagnostics, ...(await roleProblems(found.dir))] };
+    },
     loadSkill: async (name): Promise<Skill> => {
-      const { skill, diagnostics, dir } = await findSkill(name);
+      const { skill, diagnostics, dir } = await find(name);
       if (skill !== null) return skill;
       const first = diagnostics.find(({ severity }) => severity === 'error');
       const where = first === undefined ? dir : `${first.file}:${first.line}:${first.column}: ${first.message}`;

@@ -17,17 +17,21 @@ export const GLOBAL_FLAGS = {
   version: { takes: null, about: 'show the version' },
 } as const;
 
+const FAIL_ON = {
+  takes: 'SEVERITY',
+  about: 'exit with 1 when a finding this bad or worse was not rejected: critical, high, medium, low, info',
+} as const;
+const YES = { takes: null, about: 'agree to all that the run asks approval for, spending too' } as const;
+
 /** Flags that the shell adds to a tool's own, by the tool's name. */
 export const SHELL_FLAGS: Readonly<
   Record<string, Readonly<Record<string, { readonly takes: string | null; readonly about: string }>>>
 > = {
-  skill_run: {
-    'fail-on': {
-      takes: 'SEVERITY',
-      about: 'exit with 1 when a finding this bad or worse was not rejected: critical, high, medium, low, info',
-    },
-  },
-  run_events: { follow: { takes: null, about: 'print events as they come, until the run ends' } },
+  skill_run: { 'fail-on': FAIL_ON, yes: YES },
+  run_resume: { 'fail-on': FAIL_ON, yes: YES },
+  run_retry: { 'fail-on': FAIL_ON, yes: YES },
+  run_approve: { 'fail-on': FAIL_ON, yes: YES },
+  run_events: { follow: { takes: null, about: 'print events as they come, until the run ends or waits' } },
 };
 
 type GlobalFlag = keyof typeof GLOBAL_FLAGS;

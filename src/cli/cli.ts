@@ -2,7 +2,7 @@ import { InvalidInputError, NotFoundError, errorBody, toSkillflowError } from '.
 import { nearest } from '../nearest.ts';
 import { described, printable, shownName } from '../printable.ts';
 import type { ToolListing } from '../tools/listing.ts';
-import { findCommand, parseInput, takeGlobals } from './arguments.ts';
+import { SHELL_FLAGS, findCommand, parseInput, takeGlobals } from './arguments.ts';
 import type { Words } from './arguments.ts';
 import { completions } from './completions.ts';
 import { OWN_COMMANDS, commandHelp, groupHelp, overview, ownCommandHelp } from './help.ts';
@@ -22,14 +22,20 @@ import {
 } from './session.ts';
 import type { AppFlags, CliDeps, Session } from './session.ts';
 
+import { watchRun } from './watch-run.ts';
+
 export type { AppFlags };
 
 const SEVERITIES = ['critical', 'high', 'medium', 'low', 'info'];
 
-/** The exit code of a run: 1 when it did not complete, or found what the user said to fail on. */
+/** States of a run that goes on when somebody has done or answered something. */
+const WAITING: ReadonlySet<string> = new Set(['awaiting_host', 'awaiting_approval', 'paused']);
+
+/** The exit code of a run: 1 when it did not complete, or found what the user said to fail on; 3 when it waits. */
 function runExit(output: unknown, failOn: string | undefined): number {
   const status = member(output, 'status');
   if (status === 'cancelled') return 130;
+  if (typeof status === 'string' && WAITING.has(status)) return 3;
   if (status !== 'completed') return 1;
   if (failOn === undefined) return 0;
   const counts = member(output, 'bySeverity');
@@ -40,7 +46,7 @@ function runExit(output: unknown, failOn: string | undefined): number {
 
 /** The exit code of a call that was answered. */
 function exitOf(tool: string, output: unknown): number {
-  if (tool === 'skill_run') return runExit(output, undefined);
+  if (Object.hasOwn(SHELL_FLAGS[tool] ?? {}, 'fail-on')) return runExit(output, undefined);
   return (tool === 'health' || tool === 'memory_doctor') && member(output, 'ok') === false ? 1 : 0;
 }
 
@@ -55,18 +61,22 @@ function takeFlag(rest: Words['rest'], name: string): { readonly value: string |
 }
 
 async function run(session: Session, listing: ToolListing, words: Words['rest']): Promise<number> {
-  const { value: failOn, rest } = takeFlag(words, 'fail-on');
+  const { value: failOn, rest: others } = takeFlag(words, 'fail-on');
   if (failOn !== undefined && !SEVERITIES.includes(failOn)) {
     throw new InvalidInputError(`--fail-on is ${described(failOn)}; expected one of ${SEVERITIES.join(', ')}`, {
       hint: 'Nothing was run.',
     });
   }
+  const rest = others.filter(({ text, literal }) => literal || text !== '--yes');
   const input = parseInput(listing, rest);
+  const manner = { isYes: rest.length < others.length, isWatched: true };
   return withApp(session, async (app) => {
-    const result = await callTool(session, app, listing.name, input);
+    const result = await callTool(session, app, listing.name, input, manner);
     if (!result.ok) return fail(session, result.error);
     await show(session, app, listing.name, result.output);
-    return runExit(result.output, failOn);
+    // Who refuses an approval wants the run to end.
+    const isRefused = input['approved'] === false && member(result.output, 'status') === 'cancelled';
+    return isRefused ? 0 : runExit(result.output, failOn);
   });
 }
 
@@ -101,7 +111,7 @@ async function plainTool(session: Session, listing: ToolListing, rest: Words['re
     if (value === '-' && listing.cli?.positional?.at(-1) === property) input[property] = await session.readStdin();
   }
   return withApp(session, async (app) => {
-    const result = await callTool(session, app, listing.name, input);
+    const result = await callTool(session, app, listing.name, input, { isWatched: !listing.annotations.readOnly });
     if (!result.ok) return fail(session, result.error);
     await show(session, app, listing.name, result.output);
     return exitOf(listing.name, result.output);
@@ -229,6 +239,7 @@ async function serveMcp(session: Session, rest: Words['rest']): Promise<number> 
 /** Commands that are no tools; `undefined` when the first word is none of them. */
 async function ownCommand(session: Session, first: string, rest: Words['rest']): Promise<number | undefined> {
   if (first === 'mcp') return serveMcp(session, rest);
+  if (first === 'watch') return watchRun(session, wordsOf(first, rest, 1)[0]);
   if (first === 'call') return callByName(session, wordsOf(first, rest, 2));
   if (first === 'completions') {
     const [shell] = wordsOf(first, rest, 1);
@@ -281,7 +292,7 @@ async function dispatch(session: Session, rest: Words['rest']): Promise<number> 
   }
   const { listing, taken } = found;
   const after = dropWords(rest, taken);
-  if (listing.name === 'skill_run') return run(session, listing, after);
+  if (Object.hasOwn(SHELL_FLAGS[listing.name] ?? {}, 'fail-on')) return run(session, listing, after);
   if (listing.name === 'run_events' && after.some(({ text, literal }) => !literal && text === '--follow')) {
     return follow(
       session,
@@ -307,12 +318,12 @@ export async function runCli(deps: CliDeps): Promise<number> {
   let session: Session = {
     ...deps,
     globals: {},
-    style: chooseStyle(deps, {}),
+    ...chooseStyle(deps, {}),
     format: deps.argv.includes('--json') ? 'json' : 'text',
   };
   try {
     const { globals, rest } = takeGlobals(deps.argv);
-    session = { ...session, globals, style: chooseStyle(deps, globals) };
+    session = { ...session, globals, ...chooseStyle(deps, globals) };
     session = { ...session, format: chooseFormat(globals) };
     return await dispatch(session, rest);
   } catch (thrown) {

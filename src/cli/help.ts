@@ -10,6 +10,7 @@ export const OWN_COMMANDS: readonly { readonly words: string; readonly about: st
     about: 'Serves MCP on stdin and stdout, for Claude Code and other clients.',
     flags: { tools: { takes: 'default|all', about: 'which tools clients see; all of them can be called' } },
   },
+  { words: 'watch <runId>', about: 'Shows a run that goes on elsewhere, on a terminal, until it ends or waits.' },
   { words: 'tools', about: 'Lists the MCP tools; with --json, their schemas.' },
   { words: 'call <tool> [json]', about: 'Calls a tool by its MCP name, legacy names too.' },
   { words: 'config', about: 'Shows the settings and where each comes from.' },

@@ -1,4 +1,3 @@
-import type { Config } from '../config.ts';
 import { InvalidInputError } from '../errors.ts';
 import type { ErrorBody, ErrorCode } from '../errors.ts';
 import type { CallResult, Caller } from '../executor/executor.ts';
@@ -6,14 +5,18 @@ import type { LegacyAnswer } from '../legacy/translate.ts';
 import { described, printable } from '../printable.ts';
 import { DATA_FORMATS, formatData, isDataFormat } from '../tools/format-data.ts';
 import type { DataFormat } from '../tools/format-data.ts';
+import { spendingWords } from '../tools/event-words.ts';
 import type { ToolListing } from '../tools/listing.ts';
-import type { TextStyle } from '../tools/tool.ts';
+import type { App, TextStyle } from '../tools/tool.ts';
 import type { Globals } from './arguments.ts';
 import { createProgressLine } from './progress-line.ts';
+import type { ProgressLine } from './progress-line.ts';
+import { canWatch, createWatching, personAt } from './watching.ts';
+import type { Watching } from './watching.ts';
 
 /** What the commands call; the composed app has it. */
 export interface CliApp extends AsyncDisposable {
-  readonly app: { readonly config: Config };
+  readonly app: Pick<App, 'config' | 'runs' | 'runtime'>;
   readonly legacy: {
     readonly names: { readonly supported: readonly string[]; readonly unsupported: readonly string[] };
     call(name: string, args: unknown, caller: Caller): Promise<LegacyAnswer>;
@@ -43,13 +46,16 @@ export interface CliDeps {
   readonly print: (text: string) => void;
   readonly complain: (text: string) => void;
   readonly readStdin: () => Promise<string>;
+  /** Reads a line from stdin; `null` when it has ended or the signal aborts. */
+  readonly readLine: (signal: AbortSignal) => Promise<string | null>;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdinTty: boolean;
   readonly stdoutTty: boolean;
   readonly stderrTty: boolean;
   /** Of the terminal that stdout goes to; very many where it is none, so that what is piped is not cut. */
   readonly columns: number;
-  /** Of the terminal that stderr goes to. */
-  readonly stderrColumns: number;
+  /** Of the terminal that stderr goes to, now. */
+  readonly stderrSize: () => { readonly columns: number; readonly rows: number };
   /** Monotonic milliseconds. */
   readonly ticks: () => number;
   /** Aborts when the user interrupts. */
@@ -67,6 +73,8 @@ export function exitCodeOf({ code, details }: ErrorBody): number {
 export interface Session extends CliDeps {
   readonly globals: Globals;
   readonly style: TextStyle;
+  /** Whether what is drawn on stderr has colours. */
+  readonly stderrColor: boolean;
   /** How answers are written; `text` is for people. */
   readonly format: DataFormat | 'text';
 }
@@ -96,10 +104,17 @@ export async function fail(session: Session, error: ErrorBody): Promise<number> 
   return exitCodeOf(error);
 }
 
-export function chooseStyle({ env, stdoutTty, columns }: CliDeps, globals: Globals): TextStyle {
-  const wanted = stdoutTty && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+function hasColor({ env }: CliDeps, isTerminal: boolean, globals: Globals): boolean {
+  const wanted = isTerminal && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
   const forced = globals.color === true || !['', '0', 'false'].includes(env['FORCE_COLOR'] ?? '');
-  return { color: globals['no-color'] === true ? false : forced || wanted, width: columns };
+  return globals['no-color'] === true ? false : forced || wanted;
+}
+
+export function chooseStyle(deps: CliDeps, globals: Globals): Pick<Session, 'style' | 'stderrColor'> {
+  return {
+    style: { color: hasColor(deps, deps.stdoutTty, globals), width: deps.columns },
+    stderrColor: hasColor(deps, deps.stderrTty, globals),
+  };
 }
 
 export function appFlags({ globals: { root, threads, 'read-only': readOnly } }: Session): AppFlags {
@@ -119,17 +134,71 @@ export async function withApp(session: Session, work: (app: CliApp) => Promise<n
   }
 }
 
-/** Calls a tool on behalf of the shell; a terminal sees how far it is. */
-export async function callTool(session: Session, app: CliApp, tool: string, input: unknown): Promise<CallResult> {
-  const { complain, stderrTty, ticks, stderrColumns } = session;
-  const caller = callerOf(session);
-  if (!stderrTty) return app.call(tool, input, caller);
-  const line = createProgressLine({ write: complain, ticks, width: stderrColumns });
+/** How a call is made for whoever typed it. */
+export interface CallManner {
+  /** Yes to every approval that the call asks for: the user said so beforehand. */
+  readonly isYes?: boolean;
+  /** Whether a run that the call drives is shown while it goes on. */
+  readonly isWatched?: boolean;
+}
+
+/** Calls a tool on behalf of the shell; a terminal sees how far it is, and is asked what only a person may answer. */
+export async function callTool(
+  session: Session,
+  app: CliApp,
+  tool: string,
+  input: unknown,
+  { isYes = false, isWatched = false }: CallManner = {},
+): Promise<CallResult> {
+  const { complain, stderrTty, ticks, stderrSize } = session;
+  const person = isYes ? async () => true : personAt(session);
+  const caller: Caller = { ...callerOf(session), askPerson: person };
+  if (!stderrTty) return app.call(tool, input, { ...caller, onEvents: (events) => sayCosts(session, events) });
+  const line = createProgressLine({ write: complain, ticks, width: stderrSize().columns });
+  const watching = isWatched && canWatch(session) ? createWatching(session, app) : undefined;
+  let isShown = false;
+  const onEvents: Watching['onEvents'] = (events) => {
+    if (!isShown) line.clear();
+    isShown = true;
+    watching?.onEvents(events);
+  };
+  const onCosts: Watching['onEvents'] = (events) => {
+    line.clear();
+    sayCosts(session, events);
+  };
   try {
-    return await app.call(tool, input, { ...caller, onProgress: (done, what) => line.update(done, what) });
+    return await app.call(tool, input, {
+      ...caller,
+      askPerson: person === undefined ? undefined : askAside(person, line, watching),
+      onProgress: (done, what) => {
+        if (isShown) watching?.onProgress(what);
+        else line.update(done, what);
+      },
+      onEvents: watching === undefined ? onCosts : onEvents,
+    });
   } finally {
     line.clear();
+    await watching?.close();
   }
+}
+
+/** What a run may cost is said wherever it is started, before it costs anything. */
+function sayCosts({ complain }: Session, events: Parameters<Watching['onEvents']>[0]): void {
+  for (const event of events) {
+    if (event.type === 'spending_announced') complain(`skillflow: ${printable(spendingWords(event))}\n`);
+  }
+}
+
+/** What asks takes away what is drawn, as long as it asks. */
+function askAside(
+  person: NonNullable<Caller['askPerson']>,
+  line: ProgressLine,
+  watching: Watching | undefined,
+): NonNullable<Caller['askPerson']> {
+  return async (question) => {
+    line.clear();
+    return watching === undefined ? person(question) : watching.aside(() => person(question));
+  };
 }
 
 /** The shell; within a session of Claude Code, what it stores belongs to that. */

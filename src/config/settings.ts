@@ -1,7 +1,7 @@
 /** Where a setting's value may come from, and what it may be. */
 export interface SettingRule {
   /** `secret`: text that only the environment may hold. */
-  readonly kind: 'boolean' | 'integer' | 'choice' | 'text' | 'secret';
+  readonly kind: 'boolean' | 'integer' | 'number' | 'choice' | 'text' | 'secret';
   /** Environment variables, the first that is set counts. */
   readonly env: readonly [string, ...string[]];
   /** A variable of another program, and the one value of it that counts here. */
@@ -12,7 +12,20 @@ export interface SettingRule {
 export const SETTINGS = {
   readOnly: { kind: 'boolean', env: ['SKILLFLOW_READ_ONLY'], fallback: false },
   threads: { kind: 'integer', env: ['SKILLFLOW_THREADS'], fallback: 0, min: 0, max: 64 },
-  provider: { kind: 'choice', env: ['SKILLFLOW_PROVIDER'], fallback: 'local', among: ['local'] },
+  provider: {
+    kind: 'choice',
+    env: ['SKILLFLOW_PROVIDER'],
+    fallback: 'auto',
+    among: ['auto', 'local', 'host', 'anthropic', 'claude-cli'],
+  },
+  anthropicKey: { kind: 'secret', env: ['SKILLFLOW_ANTHROPIC_KEY', 'ANTHROPIC_API_KEY'], fallback: null },
+  anthropicUrl: { kind: 'text', env: ['SKILLFLOW_ANTHROPIC_URL', 'ANTHROPIC_BASE_URL'], fallback: null },
+  modelSmall: { kind: 'text', env: ['SKILLFLOW_MODEL_SMALL'], fallback: null },
+  modelStandard: { kind: 'text', env: ['SKILLFLOW_MODEL_STANDARD'], fallback: null },
+  modelLarge: { kind: 'text', env: ['SKILLFLOW_MODEL_LARGE'], fallback: null },
+  runBudgetUsd: { kind: 'number', env: ['SKILLFLOW_RUN_BUDGET_USD'], fallback: 1, min: 0, max: 100_000 },
+  dayBudgetUsd: { kind: 'number', env: ['SKILLFLOW_DAY_BUDGET_USD'], fallback: null, min: 0, max: 100_000 },
+  dayBudgetTokens: { kind: 'number', env: ['SKILLFLOW_DAY_BUDGET_TOKENS'], fallback: null, min: 0, max: 1e12 },
   databaseUrl: { kind: 'text', env: ['SKILLFLOW_DB_URL', 'TURSO_DATABASE_URL'], fallback: null },
   databaseToken: { kind: 'secret', env: ['SKILLFLOW_DB_TOKEN', 'TURSO_AUTH_TOKEN'], fallback: null },
   databaseReplica: { kind: 'boolean', env: ['SKILLFLOW_DB_REPLICA'], fallback: false },

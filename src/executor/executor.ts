@@ -9,6 +9,7 @@ import {
   toSkillflowError,
 } from '../errors.ts';
 import type { ErrorBody, SkillflowError } from '../errors.ts';
+import type { RunEvent } from '../events.ts';
 import type { Runtime } from '../runtime.ts';
 import { nearest } from '../nearest.ts';
 import { described, shownName } from '../printable.ts';
@@ -20,6 +21,10 @@ export interface Caller {
   readonly session?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, what: string) => void) | undefined;
+  /** Asks the person behind the call; `null` when nobody answers. */
+  readonly askPerson?: ((question: string) => Promise<boolean | null>) | undefined;
+  /** Hears the events of a run that the call drives. */
+  readonly onEvents?: ((events: readonly RunEvent[]) => void) | undefined;
 }
 
 export type CallResult = { readonly ok: true; readonly output: unknown } | { readonly ok: false; readonly error: ErrorBody };
@@ -44,6 +49,9 @@ export interface Callable {
 type Work = (context: {
   readonly signal: AbortSignal;
   readonly session: string | null;
+  readonly surface: Caller['surface'];
+  readonly askPerson?: Caller['askPerson'];
+  readonly onEvents?: Caller['onEvents'];
   progress(done: number, what: string): void;
 }) => Promise<unknown>;
 
@@ -128,6 +136,9 @@ async function runUnderDeadline(tool: Callable, run: Work, caller: Caller): Prom
     const work = run({
       signal: stop.signal,
       session: caller.session ?? null,
+      surface: caller.surface,
+      askPerson: caller.askPerson,
+      onEvents: caller.onEvents,
       progress: (done, what) => caller.onProgress?.(done, what),
     });
     return await Promise.race([work, aborted]);

@@ -4,7 +4,11 @@ import { legacyText } from '../legacy/translate.ts';
 import type { LegacyAnswer } from '../legacy/translate.ts';
 import { formatData } from '../tools/format-data.ts';
 import type { DataFormat } from '../tools/format-data.ts';
+import type { Progress } from './progress.ts';
 import type { McpAnswer, McpHandler } from './serve.ts';
+
+/** Messages of one batch of events. */
+const MOST_NEWS = 20;
 
 /** What answers calls; the composed app has it. */
 export interface Callables extends AsyncDisposable {
@@ -46,6 +50,25 @@ async function answer(app: Callables, name: string, input: unknown, caller: Call
   return toAnswer(await app.call(name, input, caller), app.app.config.output);
 }
 
+/** Has a client hear how far a call is, and what happens in a run that it drives. */
+async function following({ report }: Progress): Promise<Pick<Caller, 'onProgress' | 'onEvents'>> {
+  const { eventWords } = await import('../tools/event-words.ts');
+  const { printableProse } = await import('../printable.ts');
+  let latest = 0;
+  return {
+    onProgress: (done, what) => {
+      latest = Math.max(latest, done);
+      report(done, what, 'advance');
+    },
+    onEvents: (events) => {
+      // A run that goes on hands out all that happened before at once: the end of it tells how it stands.
+      for (const { text, isMinor } of eventWords(events).slice(-MOST_NEWS)) {
+        report(latest, printableProse(text), isMinor ? 'minor' : 'news');
+      }
+    },
+  };
+}
+
 /** Whether later calls wait for this one: it writes, and does not take its own time. */
 function holdsUpLater(app: Callables, name: string): boolean {
   const tool = app.tools.find((one) => one.name === name);
@@ -63,12 +86,12 @@ export function createMcpHandler(open: () => Promise<Callables>): McpHandler {
   let writes: Promise<unknown> = Promise.resolve();
   let session: string | undefined;
   return {
-    call: async (name, input, { signal, onProgress }) => {
+    call: async (name, input, { signal, progress, isFollowed, askPerson }) => {
       try {
         opened ??= open();
         const app = await opened;
         session ??= app.app.runtime.id('session');
-        const caller: Caller = { surface: 'mcp', session, signal, onProgress };
+        const caller: Caller = { surface: 'mcp', session, signal, askPerson, ...(isFollowed ? await following(progress) : {}) };
         const answering = writes.then(() => answer(app, name, input, caller));
         if (holdsUpLater(app, name)) writes = answering.catch(() => undefined);
         return await answering;

@@ -7,8 +7,8 @@ import { parseEvent } from './parse-event.ts';
 /** The append-only record of runs. Whoever follows a run reads it from here, so an event is committed before anyone sees it. */
 export interface Journal {
   /**
-   * Appends events to a run, in order, in one transaction together with what `also` writes. Returns the events with
-   * their places.
+   * Appends events to a run, in order, in one transaction together with what `also` writes; `also` runs first, and may
+   * still put events into `bodies`. Returns the events with their places.
    */
   append(runId: string, bodies: readonly EventBody[], also?: (queries: Queries) => Promise<void>): Promise<readonly RunEvent[]>;
   /** Events after `after` (0 = from the first), at most `limit`, in order; empty for an unknown run. */
@@ -22,6 +22,7 @@ export interface JournalDeps {
 
 export function createJournal({ db, runtime }: JournalDeps): Journal {
   const insert = async (queries: Queries, runId: string, bodies: readonly EventBody[]): Promise<RunEvent[]> => {
+    if (bodies.length === 0) return [];
     const last = await queries.get(`SELECT ${numberOnly('max(seq)')} AS seq FROM event WHERE run_id = ?`, [runId]);
     let seq = numberOrNull(last ?? {}, 'seq') ?? 0;
     const at = runtime.now();

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DECISION_RULES } from '../ballot.ts';
 import type { EventBody, RunEvent } from '../events.ts';
 import type { Row } from '../store/database.ts';
 import { numberOf, textOf } from '../store/row.ts';
@@ -39,45 +40,161 @@ const ballotSchema = z.object({
 
 const decision = z.object({
   subject: z.string(),
-  rule: z.enum(['majority', 'quorum']),
+  rule: z.enum(DECISION_RULES),
   outcome: z.enum(['confirmed', 'rejected', 'tie', 'no_quorum']),
   confirms: z.number(),
   rejects: z.number(),
   abstains: z.number(),
   quorum: z.number(),
   eligible: z.number(),
+  note: z.string().exactOptional(),
 });
 
-const step = { stepId: z.string(), agentId: z.string() };
+const ref = { stepId: z.string(), agentId: z.string() };
 const agent = z.object({ id: z.string(), type: z.string(), capabilities: z.array(z.string()) });
+const kind = z.enum(['work', 'judge', 'merge']);
+const planStep = z.object({ id: z.string(), agentId: z.string(), kind, round: z.number(), sees: z.array(z.string()) });
+/** Journals of earlier versions have ids only: `<round>-<kind>-<agentId>`, and nothing of who sees whom. */
+const step = z.union([
+  planStep,
+  z.string().transform((id) => {
+    const [, round = '1', name = 'work', agentId = id] = /^(\d+)-([a-z]+)-(.*)$/.exec(id) ?? [];
+    return { id, agentId, kind: kind.catch('work').parse(name), round: Number(round), sees: [] };
+  }),
+]);
+const figures = z.record(z.string(), z.number());
+const output = z.object({
+  findingIds: z.array(z.string()),
+  stats: figures,
+  text: z.string().exactOptional(),
+  confidence: z.number().exactOptional(),
+});
+const usage = z.object({
+  provider: z.string(),
+  model: z.string(),
+  inputTokens: z.number(),
+  outputTokens: z.number(),
+  cacheReadTokens: z.number(),
+  cacheWriteTokens: z.number(),
+  requests: z.number(),
+  costUsd: z.number().nullable(),
+});
+const SKIP_REASONS = [
+  'binary',
+  'generated',
+  'vendored',
+  'huge',
+  'deleted',
+  'submodule',
+  'symlink',
+  'outside_root',
+  'invalid_utf8',
+  'unreadable',
+] as const;
+const scope = z.object({
+  mode: z.enum(['base', 'last', 'staged', 'uncommitted', 'files', 'tree']),
+  base: z.string().nullable(),
+  git: z.object({ head: z.string().nullable(), branch: z.string().nullable(), shallow: z.boolean() }).nullable(),
+  files: z.array(
+    z.object({
+      path: z.string(),
+      status: z.enum(['added', 'modified', 'renamed', 'untracked', 'whole']),
+      changedLines: z.number().nullable(),
+    }),
+  ),
+  skipped: z.array(z.object({ path: z.string(), reason: z.enum(SKIP_REASONS) })),
+  notes: z.array(z.object({ code: z.string(), message: z.string() })),
+});
+const NO_SCOPE = { mode: 'tree', base: null, git: null, files: [], skipped: [], notes: [] } as const;
+const budget = z.object({
+  scope: z.enum(['run', 'agent', 'day']),
+  agentId: z.string().exactOptional(),
+  what: z.enum(['tokens', 'costUsd', 'wallMs', 'steps']),
+  limit: z.number(),
+  used: z.number(),
+});
 
+// Defaults stand for what journals of earlier versions do not hold.
 const eventBody = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('run_started'),
     skill: z.string(),
+    skillVersion: z.string().nullable().default(null),
+    version: z.string().default(''),
     task: z.string(),
     provider: z.string(),
     topology: z.string(),
+    strategy: z.string().default('plan'),
+    reason: z.string().exactOptional(),
     agents: z.array(agent),
-    steps: z.array(z.string()),
-    files: z.number(),
-    skipped: z.number(),
+    steps: z.array(step),
+    formats: z.array(z.enum(['markdown', 'json', 'sarif'])).default([]),
+    scope: scope.default({ ...NO_SCOPE, files: [], skipped: [], notes: [] }),
   }),
-  z.object({ type: z.literal('step_started'), ...step, attempt: z.number() }),
-  z.object({ type: z.literal('step_completed'), ...step, durationMs: z.number(), findings: z.number(), ballots: z.number() }),
-  z.object({ type: z.literal('step_skipped'), ...step, code: z.string(), reason: z.string() }),
+  z.object({ type: z.literal('plan_grown'), steps: z.array(step), reason: z.string() }),
+  z.object({
+    type: z.literal('spending_announced'),
+    provider: z.string(),
+    costUsd: z.number().nullable(),
+    budgetUsd: z.number().nullable(),
+  }),
+  z.object({
+    type: z.literal('step_started'),
+    ...ref,
+    attempt: z.number(),
+    epoch: z.number().default(0),
+    owner: z.string().default(''),
+    provider: z.string().default('local'),
+    possiblyBilledTwice: z.literal(true).exactOptional(),
+  }),
+  z.object({
+    type: z.literal('step_completed'),
+    ...ref,
+    epoch: z.number().default(0),
+    durationMs: z.number(),
+    findings: z.number(),
+    ballots: z.number(),
+    output: output.default({ findingIds: [], stats: {} }),
+    usage: usage.exactOptional(),
+  }),
+  z.object({ type: z.literal('step_skipped'), ...ref, code: z.string(), reason: z.string() }),
   z.object({
     type: z.literal('step_failed'),
-    ...step,
+    ...ref,
     attempt: z.number(),
     code: z.string(),
     reason: z.string(),
     willRetry: z.boolean(),
+    usage: usage.exactOptional(),
+    possiblyBilled: z.literal(true).exactOptional(),
   }),
-  z.object({ type: z.literal('finding_reported'), agentId: z.string(), finding: findingSchema }),
-  z.object({ type: z.literal('note_added'), agentId: z.string().nullable(), note }),
-  z.object({ type: z.literal('ballot_cast'), ballot: ballotSchema }),
+  z.object({ type: z.literal('step_reset'), ...ref, reason: z.string() }),
+  z.object({
+    type: z.literal('tool_called'),
+    ...ref,
+    tool: z.string(),
+    input: z.string(),
+    outcome: z.enum(['ok', 'error', 'refused']),
+    detail: z.string(),
+    durationMs: z.number(),
+  }),
+  z.object({ type: z.literal('request_retried'), ...ref, reason: z.string(), delayMs: z.number(), billed: z.boolean() }),
+  z.object({ type: z.literal('finding_reported'), stepId: z.string().default(''), agentId: z.string(), finding: findingSchema }),
+  z.object({ type: z.literal('note_added'), stepId: z.string().nullable().default(null), agentId: z.string().nullable(), note }),
+  z.object({
+    type: z.literal('ballot_cast'),
+    stepId: z.string().default(''),
+    agentId: z.string().default(''),
+    ballot: ballotSchema,
+  }),
   z.object({ type: z.literal('decision_made'), decision }),
+  z.object({ type: z.literal('run_waiting'), for: z.literal('host'), steps: z.array(z.string()) }),
+  z.object({ type: z.literal('run_paused'), budget, done: z.array(z.string()), remaining: z.array(z.string()) }),
+  z.object({ type: z.literal('approval_asked'), gate: z.string(), question: z.string() }),
+  z.object({ type: z.literal('approval_given'), gate: z.string(), approved: z.boolean(), note: z.string().nullable() }),
+  z.object({ type: z.literal('budget_raised'), what: z.string(), from: z.number().nullable(), to: z.number().nullable() }),
+  z.object({ type: z.literal('run_resumed'), owner: z.string() }),
+  z.object({ type: z.literal('cancel_asked'), reason: z.string() }),
   z.object({
     type: z.literal('run_completed'),
     durationMs: z.number(),

@@ -1,22 +1,23 @@
 import type { StepOutput } from '../agent/provider.ts';
 import type { Finding } from '../finding.ts';
-import type { PlanStep } from '../swarm/plan.ts';
-import type { StepOutcome } from './drive-steps.ts';
+
+/** How a step ended, as far as others depend on it. */
+export interface EndedStep {
+  readonly kind: 'work' | 'judge' | 'merge';
+  readonly sees: readonly string[];
+  /** `null` unless it completed. */
+  readonly output: StepOutput | null;
+}
 
 /**
- * What a step's agent found by itself: all of a working step's findings, those of a merging step that it did not see
- * from others, none of a judging step's.
+ * What a step's agent found by itself: of a working or merging step the findings that it did not see from others, for
+ * whoever repeats what it was shown (the next in a ring, a later layer) did not find it; none of a judging step's.
  */
 export function reportedFindings(
-  { kind, sees }: PlanStep,
-  { findings }: StepOutput,
-  outcomes: ReadonlyMap<string, StepOutcome>,
+  { kind, sees, output }: EndedStep,
+  others: ReadonlyMap<string, { readonly output: StepOutput | null }>,
 ): readonly Finding[] {
-  if (kind === 'judge') return [];
-  if (kind === 'work') return findings;
-  const seen = sees.flatMap((id) => {
-    const outcome = outcomes.get(id);
-    return outcome?.status === 'completed' ? outcome.output.findings.map((finding) => finding.id) : [];
-  });
-  return findings.filter(({ id }) => !seen.includes(id));
+  if (kind === 'judge' || output === null) return [];
+  const seen = new Set(sees.flatMap((id) => others.get(id)?.output?.findings.map((finding) => finding.id) ?? []));
+  return output.findings.filter(({ id }) => !seen.has(id));
 }

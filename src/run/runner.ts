@@ -1,230 +1,305 @@
-import type { AskResult, Provider, StepOutput } from '../agent/provider.ts';
-import type { ChangeSet, Selection } from '../changes.ts';
+import type { ProviderName } from '../agent/provider.ts';
 import { redactSecrets } from '../analysis/secrets-redact.ts';
-import { CancelledError, DeadlineError, InternalError, toSkillflowError } from '../errors.ts';
+import type { ChangeSet, Selection } from '../changes.ts';
+import { BusyError, CancelledError, ConflictError, DeadlineError, toSkillflowError } from '../errors.ts';
 import type { SkillflowError } from '../errors.ts';
+import type { EventBody, RunEvent } from '../events.ts';
 import type { Runtime } from '../runtime.ts';
-import type { Skill, SwarmSpec } from '../skill/skill.ts';
+import type { SwarmSpec } from '../skill/skill.ts';
 import { makePlan } from '../swarm/make-plan.ts';
-import type { Plan, PlanStep } from '../swarm/plan.ts';
-import { retryDelayMs } from '../swarm/retry.ts';
-import { driveSteps } from './drive-steps.ts';
-import type { StepOutcome } from './drive-steps.ts';
-import { reportedFindings } from './reported-findings.ts';
-import type { RunLog } from './run-log.ts';
-import type { RunSummary } from './runs.ts';
-import { settleFindings } from './settle-findings.ts';
-import { writeOutputs } from './write-outputs.ts';
+import { conclude, emptySummary, failRun } from './conclude.ts';
+import { drive } from './drive.ts';
+import type { DriveEnd } from './drive.ts';
+import { createFold } from './fold.ts';
+import type { Fold } from './fold.ts';
+import { askApproval } from './gates.ts';
+import type { AskPerson } from './gates.ts';
+import { keepLease } from './keep-lease.ts';
+import type { RunLog, StoredRun } from './run-log.ts';
+import { openSession } from './run-session.ts';
+import type { RunSession, SessionDeps } from './run-session.ts';
+import type { RunSpec } from './run-spec.ts';
+import type { VoterRecords } from './voter-records.ts';
 
 export interface RunRequest {
-  readonly skill: Skill & { readonly swarm: SwarmSpec };
+  readonly skill: {
+    readonly name: string;
+    readonly version: string | null;
+    readonly dir: string | null;
+    readonly swarm: SwarmSpec;
+  };
   /** What the run is for, in words. */
   readonly task: string;
   readonly selection: Selection;
-  readonly provider: Provider;
+  readonly provider: ProviderName;
+  readonly swarmId?: string | null;
+  /** Hears of the run's id when it is on record, before any step. */
+  readonly onBegun?: ((runId: string) => Promise<void>) | undefined;
+}
+
+/** Who follows a run that this process drives. */
+export interface Following {
   readonly signal: AbortSignal;
   /** 0–1 and a few words for people. */
   readonly onProgress: (done: number, what: string) => void;
+  readonly askPerson?: AskPerson | undefined;
+  /** Hears the run's events in order, in batches, once they are in the journal; of a run that goes on the earlier ones first. */
+  readonly onEvents?: ((events: readonly RunEvent[]) => void) | undefined;
+}
+
+/** What the paid calls to come may cost. */
+export interface Estimate {
+  /** `null` where a price is not known. */
+  readonly costUsd: number | null;
+  readonly provider: string;
+}
+
+/** The journal, once it is open, and what hangs on it. */
+export interface RunStore {
+  readonly log: RunLog;
+  readonly voters: VoterRecords;
+  /** What a session needs besides its log. */
+  readonly session: (run: StoredRun) => Promise<Omit<SessionDeps, 'log' | 'runtime'>>;
 }
 
 export interface RunnerDeps {
   /** Opens the journal; called once the input has been read. */
-  readonly openLog: () => Promise<RunLog>;
+  readonly openStore: () => Promise<RunStore>;
   readonly runtime: Runtime;
   readonly projectRoot: string;
   readonly version: string;
   readonly collect: (selection: Selection, signal: AbortSignal) => Promise<ChangeSet>;
+  /** `null`: nothing of what is left costs money. */
+  readonly estimate: (session: RunSession) => Promise<Estimate | null>;
 }
 
 export interface Runner {
   /**
-   * Runs a skill's swarm to its end and resolves with the run's id, whatever its outcome: a run that failed or was
-   * cancelled says so in the journal. Rejects when the input cannot be read (nothing was begun), when the journal
-   * cannot be written, and on a defect.
+   * Starts a skill's swarm and drives it until it ends or waits; resolves with the run's id, whatever its outcome: a run
+   * that failed or was cancelled says so in the journal. Rejects when the input cannot be read (nothing was begun), when
+   * the journal cannot be written, and on a defect.
    */
-  run(request: RunRequest): Promise<string>;
+  run(request: RunRequest, following: Following): Promise<string>;
+  /**
+   * Goes on with a run that waits, was interrupted, or that other processes drive. Throws `NotFoundError`, and
+   * `ConflictError` when it has ended.
+   */
+  resume(runId: string, following: Following): Promise<void>;
 }
 
-/** One run under way: what its steps share. */
-interface Context extends RunnerDeps {
-  readonly log: RunLog;
-  readonly runId: string;
-  readonly request: RunRequest;
-  readonly changes: ChangeSet;
-  readonly plan: Plan;
-  /** Aborts when the caller cancels or the skill's time is over. */
-  readonly stop: AbortSignal;
-  readonly startedAt: number;
-  /** Milliseconds that each completed step took, by its id. */
-  readonly stepMs: Map<string, number>;
-}
-
-type Report = (done: number, what: string) => void;
-type Outcomes = ReadonlyMap<string, StepOutcome>;
-
-function ask(
-  { request, changes, plan, runId, stop }: Context,
-  step: PlanStep,
-  seen: Outcomes,
-  onProgress: Report,
-): Promise<AskResult> {
-  const agent = plan.agents.find(({ id }) => id === step.agentId);
-  if (agent === undefined) throw new InternalError(`the plan's step ${step.id} names an agent that is not in it`);
-  const owners = new Map(plan.steps.map(({ id, agentId }) => [id, agentId]));
-  const sees = step.sees.flatMap((stepId) => {
-    const outcome = seen.get(stepId);
-    return outcome?.status === 'completed' ? [{ stepId, agentId: owners.get(stepId) ?? stepId, output: outcome.output }] : [];
-  });
-  const { provider, task } = request;
-  return provider.ask({ runId, stepId: step.id, kind: step.kind, agent, task, changes, sees, signal: stop, onProgress });
-}
-
-/** Nobody votes in another's name: an agent's output is not trusted with who it is. */
-function ownBallots({ agentId }: PlanStep, output: StepOutput): StepOutput {
-  const ballots = output.ballots.filter(({ voter }) => voter === agentId);
-  const refused = output.ballots.length - ballots.length;
-  if (refused === 0) return output;
-  const note = { code: 'ballots_refused', message: 'ballots in the name of others were refused', count: refused };
-  return { ...output, ballots, notes: [...output.notes, note] };
-}
-
-async function executeStep(context: Context, step: PlanStep, seen: Outcomes, onProgress: Report): Promise<StepOutcome> {
-  const { log, runId, runtime, stop } = context;
-  const { retry } = context.request.skill.swarm.execution;
-  for (let attempt = 1; ; attempt += 1) {
-    const startedTicks = runtime.ticks();
-    await log.stepStarted(runId, step, attempt);
-    const result = await ask(context, step, seen, onProgress);
-    stop.throwIfAborted();
-    if (result.status === 'completed') {
-      const durationMs = Math.round(runtime.ticks() - startedTicks);
-      context.stepMs.set(step.id, durationMs);
-      const output = ownBallots(step, result.output);
-      await log.stepCompleted(runId, step, output, reportedFindings(step, output, seen), durationMs);
-      return { status: 'completed', output };
-    }
-    const { code, reason } = result;
-    if (result.status === 'skipped') {
-      await log.stepSkipped(runId, step, code, reason);
-      return result;
-    }
-    const willRetry = result.retryable && attempt < retry.maxAttempts;
-    await log.stepFailed(runId, step, { attempt, code, reason, willRetry });
-    if (!willRetry) return result;
-    await runtime.sleep(retryDelayMs({ ...retry, attempt, random: () => runtime.random() }), stop);
-  }
-}
-
-function drive(context: Context): Promise<Outcomes> {
-  const { plan, request, stop } = context;
-  const { parallel, maxConcurrent } = request.skill.swarm.execution;
-  const done = new Map<string, number>();
-  const report = (step: PlanStep, part: number, what: string): void => {
-    done.set(step.id, part);
-    const sum = [...done.values()].reduce((total, value) => total + value, 0);
-    request.onProgress(sum / plan.steps.length, `${step.agentId}: ${what}`);
-  };
-  return driveSteps(plan, {
-    maxConcurrent: parallel ? maxConcurrent : 1,
-    signal: stop,
-    execute: async (step, seen) => {
-      report(step, 0, step.kind);
-      const outcome = await executeStep(context, step, seen, (part, what) => report(step, Math.min(part, 1), what));
-      report(step, 1, outcome.status);
-      return outcome;
-    },
-  });
-}
-
-function emptySummary({ files, skipped }: ChangeSet, reason: string): RunSummary {
+function toSpec({ skill, task, provider, selection }: RunRequest, agents: RunSpec['agents']): RunSpec {
   return {
-    files: files.length,
-    skipped: skipped.length,
-    findings: 0,
-    confirmed: 0,
-    rejected: 0,
-    undecided: 0,
-    bySeverity: {},
-    outputs: [],
-    reason,
+    skill: skill.name,
+    skillVersion: skill.version,
+    skillDir: skill.dir,
+    // What the user writes is stored and published like all else.
+    task: redactSecrets(task),
+    provider,
+    selection,
+    swarm: skill.swarm,
+    agents,
   };
-}
-
-async function conclude(context: Context, outcomes: Outcomes): Promise<void> {
-  const { log, runId, request, plan, changes, runtime, startedAt } = context;
-  const ended = [...outcomes.values()];
-  if (ended.every(({ status }) => status !== 'completed')) {
-    const failure = ended.find((outcome) => outcome.status === 'failed') ?? ended[0];
-    const reason = failure !== undefined && failure.status !== 'completed' ? failure.reason : 'the plan has no steps';
-    await log.finish(runId, 'failed', emptySummary(changes, reason), { type: 'run_failed', code: 'no_result', reason });
-    return;
-  }
-  const settled = settleFindings(plan, outcomes, request.skill.swarm.decision);
-  await log.note(
-    runId,
-    settled.decisions.map((decision) => ({ type: 'decision_made', decision })),
-  );
-  const durationMs = runtime.now() - startedAt;
-  const summary = await writeOutputs({ ...context, outcomes, settled, durationMs });
-  const { confirmed, rejected, undecided, outputs } = summary;
-  await log.finish(runId, 'completed', summary, { type: 'run_completed', durationMs, confirmed, rejected, undecided, outputs });
-}
-
-async function recordStop({ log, runId, changes }: Context, { code, message: reason }: SkillflowError): Promise<void> {
-  const summary = emptySummary(changes, reason);
-  if (code === 'cancelled') await log.finish(runId, 'cancelled', summary, { type: 'run_cancelled', reason });
-  else await log.finish(runId, 'failed', summary, { type: 'run_failed', code, reason });
-}
-
-async function begin(deps: RunnerDeps, request: RunRequest, deadline: AbortSignal): Promise<Context> {
-  const startedAt = deps.runtime.now();
-  request.onProgress(0, 'reading what changed');
-  const changes = await deps.collect(request.selection, request.signal).catch((thrown: unknown) => {
-    // The user's interrupt reaches git as well, whose failure then comes first.
-    throw request.signal.aborted ? new CancelledError('the run was cancelled before it began', { cause: thrown }) : thrown;
-  });
-  const plan = makePlan(request.skill.swarm);
-  const { skill, task, provider, selection } = request;
-  const log = await deps.openLog();
-  const runId = await log.begin({ skill: skill.name, task, provider: provider.name, selection, changes, plan, startedAt });
-  const stop = AbortSignal.any([request.signal, deadline]);
-  return { ...deps, log, runId, request, changes, plan, stop, startedAt, stepMs: new Map() };
 }
 
 /** Why a run stopped: what stopped it comes before what that broke. */
-function whyStopped(thrown: unknown, request: RunRequest, deadline: AbortSignal): SkillflowError {
-  if (request.signal.aborted) return new CancelledError('the run was cancelled', { cause: thrown });
+function whyStopped(thrown: unknown, signal: AbortSignal, deadline: AbortSignal): SkillflowError {
+  if (signal.aborted) return new CancelledError('the run was cancelled', { cause: thrown });
   return toSkillflowError(deadline.aborted ? deadline.reason : thrown);
 }
 
-export function createRunner(deps: RunnerDeps): Runner {
+async function cancelRun(session: RunSession, reason: string): Promise<void> {
+  const summary = emptySummary(session, reason);
+  await session.take(await session.log.finish(session.run.runId, 'cancelled', summary, { type: 'run_cancelled', reason }));
+}
+
+/** Writes down how a drive ended. */
+async function record(session: RunSession, end: DriveEnd, concluding: () => Promise<DriveEnd | null>): Promise<void> {
+  const { log, run, fold } = session;
+  switch (end.why) {
+    case 'ended': {
+      const next = await concluding();
+      if (next !== null) await record(session, next, concluding);
+      return;
+    }
+    case 'host':
+      await session.take(await log.wait(run.runId, 'host', [{ type: 'run_waiting', for: 'host', steps: end.steps }]));
+      return;
+    case 'budget': {
+      const steps = [...fold.state.steps.values()];
+      const isOpen = (status: string): boolean => status === 'waiting' || status === 'running';
+      const paused: EventBody = {
+        type: 'run_paused',
+        budget: end.reached,
+        done: steps.filter(({ status }) => status === 'completed').map(({ id }) => id),
+        remaining: steps.filter(({ status }) => isOpen(status)).map(({ id }) => id),
+      };
+      await session.take(await log.wait(run.runId, 'budget', [paused]));
+      return;
+    }
+    case 'cancelled':
+      await cancelRun(session, end.reason);
+      return;
+    case 'escalated':
+      await failRun(session, 'restarts', end.reason);
+      return;
+    case 'approval':
+    case 'elsewhere':
+  }
+}
+
+/** Says what the paid calls may cost, and asks where the skill wants that. */
+async function announce(
+  session: RunSession,
+  { estimate }: RunnerDeps,
+  { askPerson, onProgress }: Following,
+): Promise<DriveEnd | null> {
+  const { fold, run, log } = session;
+  const { budget, approvals } = run.spec.swarm;
+  const expected = await estimate(session);
+  if (expected === null) {
+    const question = `${run.spec.provider} may cost an unknown amount. Go on?`;
+    return approvals.includes('spending') ? askApproval(session, 'spending', question, askPerson) : null;
+  }
+  const budgetUsd = budget.run.costUsd;
+  const cost = expected.costUsd === null ? 'an unknown amount' : `up to about $${expected.costUsd.toFixed(2)}`;
+  const limit = budgetUsd === null ? 'there is no limit' : `it pauses at $${budgetUsd}`;
+  const words = `${expected.provider} may cost ${cost}; ${limit}`;
+  onProgress(0, words);
+  if (!fold.state.announced) {
+    const event: EventBody = { type: 'spending_announced', provider: expected.provider, costUsd: expected.costUsd, budgetUsd };
+    await session.take(await log.note(run.runId, [event]));
+  }
+  return approvals.includes('spending') ? askApproval(session, 'spending', `${words}. Go on?`, askPerson) : null;
+}
+
+interface Deadline {
+  readonly signal: AbortSignal;
+  stop(): void;
+  /** Time that passes while a person is waited for does not count. */
+  standStill<T>(wait: () => Promise<T>): Promise<T>;
+}
+
+/** Aborts when the time that the skill allows is over. */
+function startDeadline(runtime: Runtime, timeoutMs: number, usedMs: number): Deadline {
+  const deadline = new AbortController();
+  const end = (): void => deadline.abort(new DeadlineError(`the run took longer than the ${timeoutMs} ms that the skill allows`));
+  let leftMs = Math.max(0, timeoutMs - usedMs);
+  let startedTicks = runtime.ticks();
+  let timer = setTimeout(end, leftMs);
   return {
-    run: async (asked) => {
-      // What the user writes is stored and published like all else.
-      const request = { ...asked, task: redactSecrets(asked.task) };
-      const { timeoutMs } = request.skill.swarm;
-      // Reading the input counts, but is not cut off: without it there would be no run to record the failure in.
-      const deadline = new AbortController();
-      const timer = setTimeout(() => {
-        deadline.abort(new DeadlineError(`the run took longer than the ${timeoutMs} ms that the skill allows`));
-      }, timeoutMs);
-      const ended = new AbortController();
-      let beating: Promise<void> | undefined;
+    signal: deadline.signal,
+    stop: () => clearTimeout(timer),
+    standStill: async (wait) => {
+      clearTimeout(timer);
+      leftMs = Math.max(0, leftMs - (runtime.ticks() - startedTicks));
       try {
-        const context = await begin(deps, request, deadline.signal);
-        beating = context.log.keepAlive(context.runId, ended.signal);
-        try {
-          await conclude(context, await drive(context));
-        } catch (thrown) {
-          const error = whyStopped(thrown, request, deadline.signal);
-          await recordStop(context, error);
-          if (error.code === 'internal') throw error;
-        }
-        return context.runId;
+        return await wait();
       } finally {
-        clearTimeout(timer);
-        ended.abort();
-        await beating;
+        startedTicks = runtime.ticks();
+        timer = setTimeout(end, leftMs);
+      }
+    },
+  };
+}
+
+/** Where someone in the run is paid, results are on the disk before they count. */
+async function holdForPaid({ run, thinkers, holdDurable }: RunSession): Promise<() => Promise<void>> {
+  return run.spec.agents.some((agent) => thinkers.serves(agent).paid) ? holdDurable() : async () => undefined;
+}
+
+/** Drives a session until the run ends or waits, and writes down how. */
+async function driveSession(
+  session: RunSession,
+  deps: RunnerDeps,
+  voters: VoterRecords,
+  following: Following,
+  deadline: Deadline,
+): Promise<void> {
+  const { projectRoot } = deps;
+  const { askPerson: ask } = following;
+  const askPerson = ask === undefined ? undefined : (question: string) => deadline.standStill(() => ask(question));
+  const letGo = await holdForPaid(session);
+  const lease = keepLease(session);
+  try {
+    const end = await drive(session, {
+      signal: AbortSignal.any([following.signal, deadline.signal, lease.lost]),
+      onProgress: following.onProgress,
+      beforeSpending: () => announce(session, deps, { ...following, askPerson }),
+    });
+    await record(session, end, () => conclude(session, { projectRoot, voters, askPerson }));
+  } catch (thrown) {
+    if (lease.lost.aborted) throw lease.lost.reason;
+    if (thrown instanceof BusyError) throw thrown; // others go on with the run, or it can be resumed
+    const error = whyStopped(thrown, following.signal, deadline.signal);
+    if (error.code === 'cancelled') await cancelRun(session, error.message);
+    else await failRun(session, error.code, error.message);
+    if (error.code === 'internal') throw error;
+  } finally {
+    await lease.end();
+    await letGo();
+  }
+}
+
+/** A fold whose events the follower hears as well. */
+function followedFold({ onEvents }: Following): Fold {
+  const fold = createFold();
+  if (onEvents === undefined) return fold;
+  return {
+    state: fold.state,
+    apply: (events) => {
+      const { seq } = fold.state;
+      fold.apply(events);
+      onEvents(events.filter((event) => event.seq > seq));
+    },
+  };
+}
+
+export function createRunner(deps: RunnerDeps): Runner {
+  const { runtime } = deps;
+  return {
+    run: async (request, following) => {
+      const startedAt = runtime.now();
+      const { swarm } = request.skill;
+      // Reading the input counts, but is not cut off: without it there would be no run to record the failure in.
+      const deadline = startDeadline(runtime, swarm.timeoutMs, 0);
+      try {
+        following.onProgress(0, 'reading what changed');
+        const changes = await deps.collect(request.selection, following.signal).catch((thrown: unknown) => {
+          // The user's interrupt reaches git as well, whose failure then comes first.
+          throw following.signal.aborted
+            ? new CancelledError('the run was cancelled before it began', { cause: thrown })
+            : thrown;
+        });
+        const plan = makePlan({ ...swarm, judge: swarm.decision.judge, task: request.task });
+        const { log, voters, session } = await deps.openStore();
+        const spec = toSpec(request, plan.agents);
+        const { version } = deps;
+        const { runId } = await log.begin({ spec, version, changes, plan, startedAt, swarmId: request.swarmId ?? null });
+        await request.onBegun?.(runId);
+        const run: StoredRun = { runId, spec, changes, startedAt };
+        const opened = await openSession(run, followedFold(following), { ...(await session(run)), log, runtime });
+        await driveSession(opened, deps, voters, following, deadline);
+        return runId;
+      } finally {
+        deadline.stop();
+      }
+    },
+    resume: async (runId, following) => {
+      const { log, voters, session } = await deps.openStore();
+      const run = await log.load(runId);
+      const opened = await openSession(run, followedFold(following), { ...(await session(run)), log, runtime });
+      const events = await opened.log.wake(runId);
+      if (events === null) {
+        throw new ConflictError(`the run ${runId} has ended: it is ${opened.fold.state.status}`, {
+          hint: 'Do steps of it again with `skillflow retry <run> --from <step>`, or run the skill again.',
+        });
+      }
+      await opened.take(events);
+      const deadline = startDeadline(runtime, run.spec.swarm.timeoutMs, opened.fold.state.activeMs);
+      try {
+        await driveSession(opened, deps, voters, following, deadline);
+      } finally {
+        deadline.stop();
       }
     },
   };

@@ -7,9 +7,29 @@ import { numberColumns, numberOf, numberOrNull, textColumns, textOf, textOrNull 
 import type { Journal } from './journal.ts';
 import { storedJson, storedValue } from './stored-json.ts';
 
-/** `interrupted`: its process ended before the run did. */
-export type RunState = 'running' | 'interrupted' | 'completed' | 'failed' | 'cancelled';
-export const RUN_STATES = ['running', 'interrupted', 'completed', 'failed', 'cancelled'] as const satisfies readonly RunState[];
+/**
+ * `interrupted`: its process ended before the run did. `awaiting_host`: steps are ready for the calling host to claim.
+ * `paused`: a budget is used up. `awaiting_approval`: a person must agree first.
+ */
+export type RunState =
+  | 'running'
+  | 'interrupted'
+  | 'awaiting_host'
+  | 'paused'
+  | 'awaiting_approval'
+  | 'completed'
+  | 'failed'
+  | 'cancelled';
+export const RUN_STATES = [
+  'running',
+  'interrupted',
+  'awaiting_host',
+  'paused',
+  'awaiting_approval',
+  'completed',
+  'failed',
+  'cancelled',
+] as const satisfies readonly RunState[];
 
 export const runSummarySchema = z.object({
   files: z.number(),
@@ -70,7 +90,10 @@ export interface RunsDeps {
 
 const STATUS = z.enum(['running', 'completed', 'failed', 'cancelled']);
 
-const RUN = `SELECT ${textColumns(['id', 'skill', 'task', 'status', 'provider', 'owner_host', 'summary'])},
+const WAITING = z.enum(['host', 'budget', 'approval']);
+const WAITING_STATES = { host: 'awaiting_host', budget: 'paused', approval: 'awaiting_approval' } as const;
+
+const RUN = `SELECT ${textColumns(['id', 'skill', 'task', 'status', 'waiting', 'provider', 'owner_host', 'summary'])},
   ${numberColumns(['owner_pid', 'lease_until', 'created_at', 'ended_at'])} FROM run`;
 const STEP = `SELECT ${textColumns(['id', 'agent_id', 'kind', 'status', 'reason'])},
   ${numberColumns(['round', 'attempt', 'started_at', 'ended_at'])} FROM step`;
@@ -98,6 +121,8 @@ export function createRuns({ db, journal, runtime }: RunsDeps): Runs {
   const stateOf = (row: Row): RunState => {
     const status = storedValue(STATUS, textOf(row, 'status'), 'the status of a run');
     if (status !== 'running') return status;
+    const waiting = textOrNull(row, 'waiting');
+    if (waiting !== null) return WAITING_STATES[storedValue(WAITING, waiting, 'what a run waits for')];
     const gone = textOrNull(row, 'owner_host') === runtime.host && !runtime.alive(numberOrNull(row, 'owner_pid') ?? 0);
     return gone || (numberOrNull(row, 'lease_until') ?? 0) < runtime.now() ? 'interrupted' : 'running';
   };

@@ -1,8 +1,8 @@
-import type { Ballot, Decision, DecisionRule } from '../ballot.ts';
+import type { Ballot, Decision } from '../ballot.ts';
 import type { Finding } from '../finding.ts';
+import type { SwarmSpec } from '../skill/skill.ts';
 import { decide } from '../swarm/consensus/decide.ts';
-import type { Plan } from '../swarm/plan.ts';
-import type { StepOutcome } from './drive-steps.ts';
+import type { FoldedRun } from './fold.ts';
 import { reportedFindings } from './reported-findings.ts';
 
 /** A finding with who reported it. */
@@ -12,43 +12,52 @@ export interface ReportedFinding {
   readonly reportedBy: readonly string[];
 }
 
-/** What the swarm agreed on. `decisions` has one entry a finding, in the same order. */
-export interface Settled {
+/** What the steps of a run put out, gathered. */
+export interface Gathered {
   readonly findings: readonly ReportedFinding[];
   readonly ballots: readonly Ballot[];
-  readonly decisions: readonly Decision[];
+  /** Ids of the agents that completed a judging step; they may vote. */
+  readonly judges: readonly string[];
+}
+
+/** Gathers what the steps reported, in the plan's order. */
+export function gatherFindings({ steps }: Pick<FoldedRun, 'steps'>): Gathered {
+  const reported = new Map<string, { finding: Finding; reportedBy: string[] }>();
+  const ballots: Ballot[] = [];
+  const judges = new Set<string>();
+  for (const step of steps.values()) {
+    if (step.output === null) continue;
+    if (step.kind === 'judge') judges.add(step.agentId);
+    ballots.push(...step.output.ballots);
+    for (const finding of reportedFindings(step, steps)) {
+      const known = reported.get(finding.id);
+      if (known === undefined) reported.set(finding.id, { finding, reportedBy: [step.agentId] });
+      else if (!known.reportedBy.includes(step.agentId)) known.reportedBy.push(step.agentId);
+    }
+  }
+  return { findings: [...reported.values()], ballots, judges: [...judges] };
 }
 
 /**
- * Gathers what the steps reported and decides on each finding. Whoever reported a finding does not vote on it; whoever
- * completed a judging step may. Without a judging round nobody votes, and every outcome is `no_quorum`.
+ * Decides on each finding, in their order. Whoever reported a finding does not vote on it. Without a judging round
+ * nobody votes, and every outcome is `no_quorum`.
+ *
+ * @param weights by agent, for the rule `weighted`
+ * @param agents the members, for the rule `judge`, which names a type
  */
 export function settleFindings(
-  plan: Plan,
-  outcomes: ReadonlyMap<string, StepOutcome>,
-  rule: { readonly rule: DecisionRule; readonly quorum: number },
-): Settled {
-  const reported = new Map<string, { finding: Finding; reportedBy: string[] }>();
-  const ballots: Ballot[] = [];
-  const judges: string[] = [];
-  for (const step of plan.steps) {
-    const { id, agentId, kind } = step;
-    const outcome = outcomes.get(id);
-    if (outcome?.status !== 'completed') continue;
-    if (kind === 'judge') judges.push(agentId);
-    ballots.push(...outcome.output.ballots);
-    for (const finding of reportedFindings(step, outcome.output, outcomes)) {
-      const known = reported.get(finding.id);
-      if (known === undefined) reported.set(finding.id, { finding, reportedBy: [agentId] });
-      else if (!known.reportedBy.includes(agentId)) known.reportedBy.push(agentId);
-    }
-  }
+  { findings, ballots, judges }: Gathered,
+  { rule, quorum, judge }: SwarmSpec['decision'],
+  agents: readonly { readonly id: string; readonly type: string }[],
+  weights: ReadonlyMap<string, number>,
+): readonly Decision[] {
   const bySubject = groupBallots(ballots);
-  const decisions = [...reported.values()].map(({ finding, reportedBy }) => {
-    const eligible = judges.filter((judge) => !reportedBy.includes(judge));
-    return decide({ ...rule, subject: finding.id, eligible, ballots: bySubject.get(finding.id) ?? [] }).decision;
+  const deciding = agents.filter(({ type }) => type === judge).map(({ id }) => id);
+  return findings.map(({ finding, reportedBy }) => {
+    const eligible = judges.filter((one) => !reportedBy.includes(one));
+    const cast = bySubject.get(finding.id) ?? [];
+    return decide({ rule, quorum, subject: finding.id, eligible, ballots: cast, weights, judges: deciding }).decision;
   });
-  return { findings: [...reported.values()], ballots, decisions };
 }
 
 function groupBallots(ballots: readonly Ballot[]): ReadonlyMap<string, readonly Ballot[]> {

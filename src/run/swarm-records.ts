@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { roleNameOf } from '../agent/roles/aliases.ts';
 import type { Topology } from '../skill/skill.ts';
 import type { Row } from '../store/database.ts';
 import { numberColumns, numberOf, textColumns, textOf, textOrNull } from '../store/row.ts';
-import { roleOf } from './agent-role.ts';
 import { storedJson, storedValue } from './stored-json.ts';
 
 export type Json = z.infer<ReturnType<typeof z.json>>;
@@ -29,7 +29,11 @@ export interface SwarmOverview extends SwarmRecord {
   readonly tasks: Readonly<Record<string, number>>;
 }
 
-/** A member of a swarm. `registered`: it is on record, and nothing runs on its behalf. */
+/** `registered`: on record as a member; `stopped`: kept for the record, and no member any more. */
+export type AgentState = 'registered' | 'stopped';
+export const AGENT_STATES = ['registered', 'stopped'] as const satisfies readonly AgentState[];
+
+/** A member of a swarm. */
 export interface AgentRecord {
   readonly agentId: string;
   readonly swarmId: string;
@@ -39,12 +43,12 @@ export interface AgentRecord {
   readonly role: string;
   readonly name: string;
   readonly capabilities: readonly string[];
-  readonly status: 'registered';
+  readonly status: AgentState;
   readonly createdAt: number;
   readonly updatedAt: number;
 }
 
-/** A task in words. `not_executed`: it is on record, nobody works on it, and `reason` says why. */
+/** A task in words; `run/tasks.ts` says how it stands. */
 export interface TaskRecord {
   readonly taskId: string;
   /** `null` when there was no swarm to belong to. */
@@ -54,21 +58,21 @@ export interface TaskRecord {
   readonly priority: TaskPriority;
   /** Ids of other tasks. */
   readonly dependencies: readonly string[];
-  readonly status: 'not_executed';
-  readonly reason: string | null;
   /** The run that worked on it, where there is one. */
   readonly runId: string | null;
   readonly createdAt: number;
   readonly updatedAt: number;
 }
 
+export const TOPOLOGIES = ['star', 'mesh', 'ring', 'hierarchy', 'adaptive'] as const satisfies readonly Topology[];
+
 const strings = z.array(z.string());
 const config = z.record(z.string(), z.json());
 const swarmColumns = z.object({
-  topology: z.enum(['star', 'mesh', 'ring', 'hierarchy']),
+  topology: z.enum(TOPOLOGIES),
   status: z.enum(['active', 'destroyed']),
 });
-const taskColumns = z.object({ priority: z.enum(['low', 'medium', 'high', 'critical']), status: z.literal('not_executed') });
+const taskColumns = z.object({ priority: z.enum(['low', 'medium', 'high', 'critical']) });
 
 const TIMES = ['created_at', 'updated_at'] as const;
 /** Queries for the rows of {@link toSwarm}, {@link toAgent} and {@link toTask}, without a condition. */
@@ -77,7 +81,7 @@ export const SWARM = `SELECT ${textColumns(['id', 'topology', 'strategy', 'statu
 export const AGENT = `SELECT ${textColumns(['id', 'swarm_id', 'type', 'role', 'name', 'capabilities', 'status'])},
   ${numberColumns(TIMES)} FROM agent`;
 export const TASK = `SELECT ${textColumns(['id', 'swarm_id', 'description', 'strategy', 'priority', 'dependencies'])},
-  ${textColumns(['status', 'reason', 'run_id'])}, ${numberColumns(TIMES)} FROM task`;
+  ${textColumns(['run_id'])}, ${numberColumns(TIMES)} FROM task`;
 
 const times = (row: Row): { createdAt: number; updatedAt: number } => ({
   createdAt: numberOf(row, 'created_at'),
@@ -100,10 +104,10 @@ export function toAgent(row: Row): AgentRecord {
     agentId: textOf(row, 'id'),
     swarmId: textOf(row, 'swarm_id'),
     type: textOf(row, 'type'),
-    role: textOrNull(row, 'role') ?? roleOf(textOf(row, 'type')),
+    role: textOrNull(row, 'role') ?? roleNameOf(textOf(row, 'type')),
     name: textOrNull(row, 'name') ?? textOf(row, 'id'),
     capabilities: storedJson(strings, textOf(row, 'capabilities'), 'the capabilities of an agent'),
-    status: storedValue(z.literal('registered'), textOf(row, 'status'), 'the status of an agent'),
+    status: storedValue(z.enum(AGENT_STATES), textOf(row, 'status'), 'the status of an agent'),
     ...times(row),
   };
 }
@@ -114,9 +118,8 @@ export function toTask(row: Row): TaskRecord {
     swarmId: textOrNull(row, 'swarm_id'),
     description: textOf(row, 'description'),
     strategy: textOf(row, 'strategy'),
-    ...storedValue(taskColumns, { priority: textOf(row, 'priority'), status: textOf(row, 'status') }, 'a task'),
+    ...storedValue(taskColumns, { priority: textOf(row, 'priority') }, 'a task'),
     dependencies: storedJson(strings, textOf(row, 'dependencies'), 'the dependencies of a task'),
-    reason: textOrNull(row, 'reason'),
     runId: textOrNull(row, 'run_id'),
     ...times(row),
   };

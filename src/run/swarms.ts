@@ -1,10 +1,13 @@
-import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
+import { InvalidInputError, NotFoundError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Topology } from '../skill/skill.ts';
 import type { Database, Queries, Row } from '../store/database.ts';
-import { numberOf, textColumns, textOf } from '../store/row.ts';
-import { roleOf } from './agent-role.ts';
-import { AGENT, SWARM, TASK, toAgent, toSwarm, toTask } from './swarm-records.ts';
+import { numberOf, textBytes, textColumns, textOf } from '../store/row.ts';
+import { createAgents, registeredAgents } from './agents.ts';
+import type { Agents } from './agents.ts';
+import { findActiveSwarm, findSwarm, insertRows, newestActive } from './find-swarm.ts';
+import { endPolls } from './close-poll.ts';
+import { TASK, toSwarm, toTask } from './swarm-records.ts';
 import type { AgentRecord, Json, SwarmOverview, SwarmRecord, TaskPriority, TaskRecord } from './swarm-records.ts';
 
 export interface NewSwarm {
@@ -12,14 +15,6 @@ export interface NewSwarm {
   readonly strategy: string;
   readonly maxAgents: number;
   readonly config: Readonly<Record<string, Json>>;
-}
-
-export interface NewAgent {
-  readonly type: string;
-  /** Default `<type>-<n>`, n counting the swarm's agents from 1. */
-  readonly name?: string | undefined;
-  readonly capabilities?: readonly string[] | undefined;
-  readonly swarmId?: string | undefined;
 }
 
 export interface NewTask {
@@ -30,36 +25,48 @@ export interface NewTask {
   readonly swarmId?: string | undefined;
 }
 
-export interface AgentPage {
-  /** `null` when no swarm was named and none is active. */
-  readonly swarmId: string | null;
-  /** In the order they were spawned. */
-  readonly agents: readonly AgentRecord[];
-  /** How many the swarm has. */
-  readonly total: number;
+/** What came of destroying a swarm. */
+export interface Destroyed {
+  readonly swarm: SwarmRecord;
+  /** Registered agents that are stopped now. */
+  readonly stopped: readonly AgentRecord[];
+  /** Ids of votes that were open, and closed without a decision. */
+  readonly polls: readonly string[];
+  /** Ids of runs that were asked to end. */
+  readonly runs: readonly string[];
+}
+
+/** A swarm at one moment. Everything counted by status, empty where there is none. */
+export interface SwarmSample extends SwarmOverview {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly runs: Readonly<Record<string, number>>;
+  readonly polls: Readonly<Record<string, number>>;
+  /** Messages to its agents that were not acknowledged. */
+  readonly openMessages: number;
 }
 
 /**
  * Swarms, agents and tasks as records in the project's database: every process sees the same. They describe; work is
  * done by runs. Where a `swarmId` may be left out, the newest active swarm is meant.
  */
-export interface Swarms {
+export interface Swarms extends Agents {
   create(swarm: NewSwarm): Promise<SwarmRecord>;
   /** A destroyed swarm named by its id is shown. Throws `NotFoundError`, also when none is active. */
   status(swarmId?: string): Promise<SwarmOverview>;
+  /** As {@link Swarms.status}, with its runs, votes and mail. */
+  sample(swarmId?: string): Promise<SwarmSample>;
   /**
-   * Puts an agent of status `registered` on record. Throws `NotFoundError` when the swarm is unknown or destroyed or
-   * none is active, `ConflictError` when it has `maxAgents` already; nothing is written then.
+   * Stops its agents, closes its open votes as without quorum, asks its runs to end, and keeps the records. Throws
+   * `NotFoundError`, also when it was destroyed before.
    */
-  spawnAgent(agent: NewAgent): Promise<AgentRecord>;
-  /** Empty when no swarm is named and none is active. Throws `NotFoundError` for an unknown swarm. */
-  listAgents(options: {
-    readonly swarmId?: string | undefined;
-    readonly limit: number;
-    readonly offset: number;
-  }): Promise<AgentPage>;
+  destroy(swarmId: string): Promise<Destroyed>;
+  /** Its registered agents, in the order they were spawned. Throws as {@link Swarms.status}. */
+  members(swarmId?: string): Promise<{ readonly swarm: SwarmRecord; readonly agents: readonly AgentRecord[] }>;
+  /** Changes who sees whose work. Throws `NotFoundError`, also for a destroyed one. */
+  setTopology(topology: Topology, swarmId?: string): Promise<SwarmRecord>;
   /**
-   * Puts a task of status `not_executed` on record, in no swarm when none is named and none is active. Throws
+   * Puts a task on record, in no swarm when none is named and none is active. Throws
    * `NotFoundError` when the named swarm is unknown or destroyed, `InvalidInputError` when a dependency does not exist;
    * nothing is written then.
    */
@@ -73,52 +80,28 @@ export interface SwarmsDeps {
   readonly runtime: Runtime;
 }
 
-const NOT_EXECUTED = 'no provider here can do free-form tasks; run a skill with skill_run';
+const COUNTED = { agent: 'swarm_id', task: 'swarm_id', run: 'swarm_id', poll: 'place' } as const;
 
-async function newestActive(queries: Queries): Promise<SwarmRecord | undefined> {
-  const sql = `${SWARM} WHERE status = 'active' ORDER BY swarm.created_at DESC, rowid DESC LIMIT 1`;
-  const row = await queries.get(sql);
-  return row === undefined ? undefined : toSwarm(row);
-}
-
-/** The named swarm whatever its status, else the newest active one. */
-async function findSwarm(queries: Queries, swarmId: string | undefined): Promise<SwarmRecord> {
-  if (swarmId === undefined) {
-    const newest = await newestActive(queries);
-    if (newest !== undefined) return newest;
-    throw new NotFoundError('there is no active swarm', { hint: 'Create one with swarm_create.' });
-  }
-  const row = await queries.get(`${SWARM} WHERE id = ?`, [swarmId]);
-  if (row !== undefined) return toSwarm(row);
-  throw new NotFoundError(`there is no swarm ${JSON.stringify(swarmId)}`, {
-    hint: 'Leave swarmId out for the newest active swarm, or create one with swarm_create.',
-  });
-}
-
-/** As {@link findSwarm}, for what is about to change it. */
-async function findActiveSwarm(queries: Queries, swarmId: string | undefined): Promise<SwarmRecord> {
-  const swarm = await findSwarm(queries, swarmId);
-  if (swarm.status === 'active') return swarm;
-  throw new NotFoundError(`the swarm ${swarm.swarmId} was destroyed`, {
-    hint: 'Name an active swarm, or create one with swarm_create.',
-  });
-}
+/** A run says what it waits for; a task without a run has not started. */
+const RUN_STATUS = `CASE run.waiting WHEN 'host' THEN 'awaiting_host' WHEN 'budget' THEN 'paused' WHEN 'approval' THEN 'awaiting_approval'
+  ELSE run.status END`;
+const STATUS = {
+  agent: 'status',
+  poll: 'status',
+  run: RUN_STATUS,
+  task: `coalesce((SELECT ${RUN_STATUS} FROM run WHERE run.id = task.run_id), 'not_started')`,
+} as const;
 
 async function countByStatus(
   queries: Queries,
-  table: 'agent' | 'task',
+  table: keyof typeof COUNTED,
   swarmId: string,
 ): Promise<Readonly<Record<string, number>>> {
   const rows = await queries.all(
-    `SELECT ${textColumns(['status'])}, count(*) AS n FROM ${table} WHERE swarm_id = ? GROUP BY ${table}.status ORDER BY ${table}.status`,
+    `SELECT ${textBytes(STATUS[table])} AS status, count(*) AS n FROM ${table} WHERE ${COUNTED[table]} = ? GROUP BY 1 ORDER BY 1`,
     [swarmId],
   );
   return Object.fromEntries(rows.map((row) => [textOf(row, 'status'), numberOf(row, 'n')]));
-}
-
-async function countAgents(queries: Queries, swarmId: string): Promise<number> {
-  const row = await queries.get('SELECT count(*) AS n FROM agent WHERE swarm_id = ?', [swarmId]);
-  return numberOf(row ?? {}, 'n');
 }
 
 async function checkDependencies(queries: Queries, dependencies: readonly string[]): Promise<void> {
@@ -140,11 +123,18 @@ async function checkDependencies(queries: Queries, dependencies: readonly string
   );
 }
 
-async function insert(queries: Queries, table: 'swarm' | 'agent' | 'task', row: Row): Promise<Row> {
-  const columns = Object.keys(row);
-  const places = columns.map(() => '?').join(', ');
-  await queries.run(`INSERT INTO ${table}(${columns.join(', ')}) VALUES (${places})`, Object.values(row));
-  return row;
+/** Asks the running runs of a swarm to end; resolves with their ids. */
+async function cancelRuns(queries: Queries, swarmId: string, now: number): Promise<readonly string[]> {
+  const running = "swarm_id = ? AND status = 'running' AND cancel_asked_at IS NULL";
+  const rows = await queries.all(`SELECT ${textColumns(['id'])} FROM run WHERE ${running} ORDER BY run.id`, [swarmId]);
+  await queries.run(`UPDATE run SET cancel_asked_at = ? WHERE ${running}`, [now, swarmId]);
+  return rows.map((row) => textOf(row, 'id'));
+}
+
+async function overview(queries: Queries, swarmId: string | undefined): Promise<SwarmOverview> {
+  const swarm = await findSwarm(queries, swarmId);
+  const agents = await countByStatus(queries, 'agent', swarm.swarmId);
+  return { ...swarm, agents, tasks: await countByStatus(queries, 'task', swarm.swarmId) };
 }
 
 /** The swarms of one project's database. */
@@ -156,63 +146,76 @@ export function createSwarms({ db, runtime }: SwarmsDeps): Swarms {
 
   const create = async (queries: Queries, { topology, strategy, maxAgents, config }: NewSwarm): Promise<SwarmRecord> => {
     const columns = { topology, strategy, max_agents: maxAgents, status: 'active', config: JSON.stringify(config) };
-    return toSwarm(await insert(queries, 'swarm', { ...fresh('swarm'), ...columns }));
+    const row = { ...fresh('swarm'), ...columns };
+    await insertRows(queries, 'swarm', [row]);
+    return toSwarm(row);
   };
 
-  const spawnAgent = async (queries: Queries, { type, name, capabilities, swarmId }: NewAgent): Promise<AgentRecord> => {
-    const swarm = await findActiveSwarm(queries, swarmId);
-    const present = await countAgents(queries, swarm.swarmId);
-    if (present >= swarm.maxAgents) {
-      throw new ConflictError(`the swarm ${swarm.swarmId} has ${present} agents, and its maxAgents is ${swarm.maxAgents}`, {
-        hint: 'Create a swarm with a larger maxAgents by swarm_create; nothing was changed.',
-        details: { swarmId: swarm.swarmId, maxAgents: swarm.maxAgents },
-      });
-    }
-    const row = await insert(queries, 'agent', {
-      ...fresh('agent'),
-      swarm_id: swarm.swarmId,
-      type,
-      role: roleOf(type),
-      name: name ?? `${type}-${present + 1}`,
-      capabilities: JSON.stringify(capabilities ?? []),
-      status: 'registered',
-    });
-    return toAgent(row);
+  const destroy = async (queries: Queries, wanted: string): Promise<Destroyed> => {
+    const swarm = await findActiveSwarm(queries, wanted);
+    const { swarmId } = swarm;
+    const now = runtime.now();
+    const agents = await registeredAgents(queries, swarmId);
+    await queries.run("UPDATE agent SET status = 'stopped', updated_at = ? WHERE swarm_id = ? AND status = 'registered'", [
+      now,
+      swarmId,
+    ]);
+    await queries.run("UPDATE swarm SET status = 'destroyed', updated_at = ? WHERE id = ?", [now, swarmId]);
+    return {
+      swarm: { ...swarm, status: 'destroyed', updatedAt: now },
+      stopped: agents.map((agent) => ({ ...agent, status: 'stopped', updatedAt: now })),
+      polls: await endPolls(queries, swarmId, now),
+      runs: await cancelRuns(queries, swarmId, now),
+    };
   };
 
   const submitTask = async (queries: Queries, { swarmId, dependencies, ...task }: NewTask): Promise<TaskRecord> => {
     const swarm = swarmId === undefined ? await newestActive(queries) : await findActiveSwarm(queries, swarmId);
     await checkDependencies(queries, dependencies);
-    const row = await insert(queries, 'task', {
+    const row = {
       ...fresh('task'),
       swarm_id: swarm?.swarmId ?? null,
       description: task.description,
       strategy: task.strategy,
       priority: task.priority,
       dependencies: JSON.stringify(dependencies),
-      status: 'not_executed',
-      reason: NOT_EXECUTED,
+      status: 'recorded', // how it stands is its run's state
+      reason: null,
       run_id: null,
-    });
+    };
+    await insertRows(queries, 'task', [row]);
     return toTask(row);
   };
 
   return {
+    ...createAgents({ db, runtime }),
     create: (swarm) => db.write((queries) => create(queries, swarm)),
-    spawnAgent: (agent) => db.write((queries) => spawnAgent(queries, agent)),
     submitTask: (task) => db.write((queries) => submitTask(queries, task)),
-    status: async (wanted) => {
+    destroy: (swarmId) => db.write((queries) => destroy(queries, swarmId)),
+    status: (wanted) => overview(db, wanted),
+    sample: async (wanted) => {
+      const swarm = await overview(db, wanted);
+      const { swarmId } = swarm;
+      const open = await db.get('SELECT count(*) AS n FROM delivery WHERE place = ? AND acked_at IS NULL', [swarmId]);
+      return {
+        ...swarm,
+        at: runtime.now(),
+        runs: await countByStatus(db, 'run', swarmId),
+        polls: await countByStatus(db, 'poll', swarmId),
+        openMessages: numberOf(open ?? {}, 'n'),
+      };
+    },
+    members: async (wanted) => {
       const swarm = await findSwarm(db, wanted);
-      const agents = await countByStatus(db, 'agent', swarm.swarmId);
-      return { ...swarm, agents, tasks: await countByStatus(db, 'task', swarm.swarmId) };
+      return { swarm, agents: await registeredAgents(db, swarm.swarmId) };
     },
-    listAgents: async ({ swarmId, limit, offset }) => {
-      const swarm = swarmId === undefined ? await newestActive(db) : await findSwarm(db, swarmId);
-      if (swarm === undefined) return { swarmId: null, agents: [], total: 0 };
-      const page = `${AGENT} WHERE swarm_id = ? ORDER BY rowid LIMIT ? OFFSET ?`;
-      const rows = await db.all(page, [swarm.swarmId, limit, offset]);
-      return { swarmId: swarm.swarmId, agents: rows.map(toAgent), total: await countAgents(db, swarm.swarmId) };
-    },
+    setTopology: (topology, wanted) =>
+      db.write(async (queries) => {
+        const swarm = await findActiveSwarm(queries, wanted);
+        const now = runtime.now();
+        await queries.run('UPDATE swarm SET topology = ?, updated_at = ? WHERE id = ?', [topology, now, swarm.swarmId]);
+        return { ...swarm, topology, updatedAt: now };
+      }),
     taskStatus: async (taskId) => {
       const row = await db.get(`${TASK} WHERE id = ?`, [taskId]);
       if (row !== undefined) return toTask(row);

@@ -1,89 +1,23 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
-import { redactSecrets } from '../analysis/secrets-redact.ts';
-import type { ChangeSet } from '../changes.ts';
-import type { Skill, SwarmSpec } from '../skill/skill.ts';
 import { writeFileAtomic } from '../store/atomic-file.ts';
 import { makeFolder } from '../store/folder.ts';
 import { codeOf, storageError } from '../store/storage-error.ts';
-import type { Plan } from '../swarm/plan.ts';
-import type { StepOutcome } from './drive-steps.ts';
-import { buildReport } from './report/build-report.ts';
+import { FILE_NAMES, folderOf } from './report-of.ts';
+import type { Format } from './report-of.ts';
 import { renderJson } from './report/json.ts';
 import { renderMarkdown } from './report/markdown.ts';
-import type { Report, ReportAgent } from './report/report.ts';
+import type { Report } from './report/report.ts';
 import { renderSarif } from './report/sarif.ts';
 import type { RunSummary } from './runs.ts';
-import type { Settled } from './settle-findings.ts';
 
-type Format = SwarmSpec['outputs'][number]['format'];
-
-const FILE_NAMES: Readonly<Record<Format, string>> = { markdown: 'report.md', json: 'report.json', sarif: 'report.sarif' };
-
-/** Folder of a run's outputs, from the project root, `/`-separated. */
-function folderOf(runId: string): string {
-  return `.skillflow/runs/${runId}`;
-}
-
-export interface OutputInput {
-  readonly projectRoot: string;
-  readonly version: string;
-  readonly runId: string;
-  readonly request: {
-    readonly skill: Skill & { readonly swarm: SwarmSpec };
-    readonly task: string;
-    readonly provider: { readonly name: string };
-  };
-  readonly plan: Plan;
-  readonly changes: ChangeSet;
-  readonly outcomes: ReadonlyMap<string, StepOutcome>;
-  /** Milliseconds that each step took, by its id. */
-  readonly stepMs: ReadonlyMap<string, number>;
-  readonly settled: Settled;
-  readonly startedAt: number;
-  readonly durationMs: number;
-}
-
-/** What an agent did, over all its steps: its first failure or skip says why it did not come to its end. */
-function describeAgents({ plan, outcomes, stepMs, settled }: OutputInput): readonly ReportAgent[] {
-  return plan.agents.map(({ id, type, capabilities }) => {
-    const steps = plan.steps.filter(({ agentId }) => agentId === id);
-    const ends = steps.map((step) => outcomes.get(step.id));
-    const failure = ends.find((end) => end?.status === 'failed') ?? ends.find((end) => end?.status === 'skipped');
-    const completed = ends.some((end) => end?.status === 'completed');
-    const worst = failure?.status === 'skipped' && completed ? undefined : failure;
-    return {
-      id,
-      type,
-      capabilities,
-      status: worst?.status ?? 'completed',
-      ...(worst === undefined ? {} : { reason: worst.reason }),
-      durationMs: steps.reduce((sum, step) => sum + (stepMs.get(step.id) ?? 0), 0),
-      findings: settled.findings.filter(({ reportedBy }) => reportedBy.includes(id)).length,
-      ballots: settled.ballots.filter(({ voter }) => voter === id).length,
-    };
-  });
-}
-
-function notesOf({ plan, outcomes }: OutputInput): Parameters<typeof buildReport>[0]['notes'] {
-  return plan.steps.flatMap(({ id, agentId }) => {
-    const outcome = outcomes.get(id);
-    return outcome?.status === 'completed' ? outcome.output.notes.map((note) => ({ ...note, agent: agentId })) : [];
-  });
-}
-
-/** Names of branches are written by people, and published with the report. */
-function publicChanges(changes: ChangeSet): ChangeSet {
-  const { git } = changes;
-  return git === null || git.branch === null ? changes : { ...changes, git: { ...git, branch: redactSecrets(git.branch) } };
-}
-
-function summarize(report: Report, { files, skipped }: ChangeSet): RunSummary {
+/** The run in figures. */
+export function summarize(report: Report): RunSummary {
   const { outcome, severity, total } = report.counts;
   return {
-    files: files.length,
-    skipped: skipped.length,
+    files: report.scope.files.length,
+    skipped: report.scope.skipped,
     findings: total,
     confirmed: outcome.confirmed,
     rejected: outcome.rejected,
@@ -96,53 +30,30 @@ function summarize(report: Report, { files, skipped }: ChangeSet): RunSummary {
   };
 }
 
-/**
- * Writes the outputs that the skill asks for under `.skillflow/runs/<runId>/`, all of them whole or none, and
- * returns the run in figures. JSON is always written: it is what `show` reads. Throws `StorageError`.
- */
-export async function writeOutputs(input: OutputInput): Promise<RunSummary> {
-  const { projectRoot, version, runId, request, plan, changes, settled, startedAt, durationMs } = input;
-  const { skill, task, provider } = request;
-  const formats = [...new Set<Format>([...skill.swarm.outputs.map(({ format }) => format), 'json'])];
-  const outputs = formats.map((format) => `${folderOf(runId)}/${FILE_NAMES[format]}`);
-  const report = buildReport({
-    run: {
-      id: runId,
-      skill: skill.name,
-      skillVersion: skill.version,
-      task,
-      provider: provider.name,
-      topology: plan.topology,
-      status: 'completed',
-      startedAt,
-      durationMs,
-    },
-    agents: describeAgents(input),
-    changes: publicChanges(changes),
-    findings: settled.findings.map(({ finding, reportedBy }) => ({ ...finding, reportedBy })),
-    ballots: settled.ballots,
-    decisions: settled.decisions,
-    notes: notesOf(input),
-    outputs,
-  });
+/** The texts of a run's output files by their names; the same for the same report and version. */
+export function renderOutputs(report: Report, formats: readonly Format[], version: string): ReadonlyMap<string, string> {
   const render: Readonly<Record<Format, () => string>> = {
     markdown: () => renderMarkdown(report),
     json: () => renderJson(report),
     sarif: () => renderSarif(report, { toolVersion: version }),
   };
+  return new Map(formats.map((format) => [FILE_NAMES[format], render[format]()]));
+}
+
+/** Writes a run's output files under `.skillflow/runs/<runId>/`. Throws `StorageError`: some may be written then. */
+export async function writeOutputs(projectRoot: string, runId: string, files: ReadonlyMap<string, string>): Promise<void> {
   const folder = join(projectRoot, folderOf(runId));
   await makeFolder(folder);
-  try {
-    for (const format of formats) await writeFileAtomic(join(folder, FILE_NAMES[format]), render[format]());
-  } catch (error) {
-    await rm(folder, { recursive: true, force: true }).catch(() => undefined); // the first error is the one to tell
-    throw error;
-  }
-  return summarize(report, changes);
+  for (const [name, text] of files) await writeFileAtomic(join(folder, name), text);
+}
+
+/** Removes a run's output files, as far as that is possible. */
+export async function removeOutputs(projectRoot: string, runId: string): Promise<void> {
+  await rm(join(projectRoot, folderOf(runId)), { recursive: true, force: true }).catch(() => undefined);
 }
 
 function parseReport(path: string, text: string): Report {
-  const hint = 'Run the skill again; what happened in this run is in its events.';
+  const hint = 'Make it again with skillflow replay.';
   let parsed: Report & { readonly schema?: unknown };
   try {
     parsed = JSON.parse(text);
@@ -153,15 +64,19 @@ function parseReport(path: string, text: string): Report {
   return parsed;
 }
 
-/** Reads a run's report back; `null` when there is none (it did not complete, or the file was removed). Throws `StorageError`. */
-export async function readReport(projectRoot: string, runId: string): Promise<Report | null> {
-  const path = join(projectRoot, folderOf(runId), FILE_NAMES.json);
-  let text: string;
+/** The text of one of a run's output files; `null` when it is not there. Throws `StorageError`. */
+export async function readOutput(projectRoot: string, runId: string, name: string): Promise<string | null> {
+  const path = join(projectRoot, folderOf(runId), name);
   try {
-    text = await readFile(path, 'utf8');
+    return await readFile(path, 'utf8');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return null;
     throw storageError(error, 'read', path);
   }
-  return parseReport(path, text);
+}
+
+/** Reads a run's report back; `null` when there is none (it did not complete, or the file was removed). Throws `StorageError`. */
+export async function readReport(projectRoot: string, runId: string): Promise<Report | null> {
+  const text = await readOutput(projectRoot, runId, FILE_NAMES.json);
+  return text === null ? null : parseReport(join(projectRoot, folderOf(runId), FILE_NAMES.json), text);
 }

@@ -10,6 +10,7 @@ import type { Diagnostic, Skill, SwarmSpec } from './skill.ts';
 import { problem } from './source-document.ts';
 import type { Problem, SourceDocument } from './source-document.ts';
 import { swarmKeys, swarmSchema } from './swarm-schema.ts';
+import type { SwarmFile } from './swarm-schema.ts';
 import { toSwarmSpec } from './swarm-spec.ts';
 import { readToon } from './toon-source.ts';
 import { validate } from './validate.ts';
@@ -108,13 +109,25 @@ function checkBody({ body, bodyLine }: Frontmatter, entries: ReadonlySet<string>
   return problems;
 }
 
+/** Keys that say something about agents only. */
+const SWARM_KEYS = [
+  'coordination',
+  'memory',
+  'execution',
+  'outputs',
+  'provider',
+  'budget',
+  'supervision',
+  'approvals',
+] as const satisfies readonly (keyof SwarmFile)[];
+
 /** The swarm of the one-file form; `null` without `agents`, which any other of its keys then misses. */
 function inlineSwarm(data: FrontmatterData, document: SourceDocument): Part<SwarmSpec> {
   if (data.agents !== undefined && data.agents !== null) {
     const { spec, problems } = toSwarmSpec({ ...data, agents: data.agents }, document);
     return { value: spec, problems };
   }
-  const orphan = (['coordination', 'memory', 'execution', 'outputs'] as const).find((key) => (data[key] ?? null) !== null);
+  const orphan = SWARM_KEYS.find((key) => (data[key] ?? null) !== null);
   if (orphan === undefined) return { value: null, problems: [] };
   const place = { ...document.locateKey([orphan]), hint: 'Add "agents", or remove this key.' } as const;
   return { value: null, problems: [problem('error', 'missing_key', `${orphan} is there but agents is missing`, place)] };

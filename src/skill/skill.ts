@@ -1,6 +1,10 @@
 import type { DecisionRule } from '../ballot.ts';
 
-export type Topology = 'star' | 'mesh' | 'ring' | 'hierarchy';
+/** `adaptive`: chosen from the task's shape; the plan says which and why. */
+export type Topology = 'star' | 'mesh' | 'ring' | 'hierarchy' | 'adaptive';
+
+/** How rounds of work follow each other; see `swarm/strategy`. `plan`: as the topology says, once. */
+export type Strategy = 'plan' | 'cascade' | 'fusion' | 'neuro-divergent' | 'adaptive';
 
 /** Members of one kind in a swarm. */
 export interface AgentSpec {
@@ -12,13 +16,49 @@ export interface AgentSpec {
   readonly capabilities: readonly string[];
   /** What a model is told beyond the task; absent for analyzers only. */
   readonly prompt?: string;
+  /** A model's name; absent: by the role's class. */
+  readonly model?: string;
 }
+
+/** What a run may use; `null` where there is no limit. Reaching one pauses the run. */
+export interface Budgets {
+  /** Input and output tokens together. */
+  readonly tokens: number | null;
+  readonly costUsd: number | null;
+  /** Milliseconds of work, waiting for people or hosts not counted. */
+  readonly wallMs: number | null;
+  /** Attempts at steps. */
+  readonly steps: number | null;
+}
+
+/** OTP's strategies (source: erlang.org/doc/system/sup_princ): who is started again with an agent that failed. */
+export interface Supervision {
+  readonly strategy: 'one_for_one' | 'one_for_all' | 'rest_for_one';
+  /** Restarts allowed within the period, ≥ 0; one more ends the run as failed. */
+  readonly intensity: number;
+  readonly periodMs: number;
+}
+
+/** Where a person must agree before a run goes on. */
+export type Gate = 'spending' | 'writing' | 'low_agreement';
+export const GATES = ['spending', 'writing', 'low_agreement'] as const satisfies readonly Gate[];
 
 /** What a swarm that runs the skill is made of; defaults filled in. Times in milliseconds. */
 export interface SwarmSpec {
   readonly agents: readonly AgentSpec[];
   readonly topology: Topology;
-  readonly decision: { readonly rule: DecisionRule; /** Ballots that must not abstain, ≥ 1. */ readonly quorum: number };
+  readonly strategy: Strategy;
+  /** Hierarchy only: how many agents report to one, 1–64. */
+  readonly span: number;
+  /** Rounds that a growing strategy may add, 0–16. */
+  readonly maxRounds: number;
+  readonly decision: {
+    readonly rule: DecisionRule;
+    /** Ballots that must not abstain, ≥ 1. */
+    readonly quorum: number;
+    /** `judge` only: the type of the agent that decides. */
+    readonly judge: string | null;
+  };
   readonly timeoutMs: number;
   readonly execution: {
     readonly parallel: boolean;
@@ -29,6 +69,11 @@ export interface SwarmSpec {
       readonly delayMs: number;
     };
   };
+  /** Who thinks where no analyzer can; `null`: not said. */
+  readonly provider: 'local' | 'anthropic' | 'claude-cli' | 'host' | null;
+  readonly budget: { readonly run: Budgets; readonly agent: Budgets };
+  readonly supervision: Supervision;
+  readonly approvals: readonly Gate[];
   readonly memory: { readonly persistence: boolean; readonly vectorSearch: boolean; readonly ttlMs: number | null };
   readonly outputs: readonly { readonly type: string; readonly format: 'markdown' | 'json' | 'sarif' }[];
 }

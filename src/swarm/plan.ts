@@ -8,6 +8,10 @@ export interface PlanAgent {
   readonly type: string;
   readonly capabilities: readonly string[];
   readonly prompt?: string;
+  /** A model's name that the swarm asks for. */
+  readonly model?: string;
+  /** Put before the role's own style by a strategy that mixes styles. */
+  readonly style?: 'convergent' | 'divergent' | 'lateral' | 'systems';
 }
 
 /** One unit of work for one agent. */
@@ -24,7 +28,11 @@ export interface PlanStep {
 
 /** The graph of steps that a topology makes of agents; pure data. `steps` is in a valid execution order. */
 export interface Plan {
+  /** One of the fixed ones, also where `adaptive` was asked for. */
   readonly topology: string;
+  readonly strategy: string;
+  /** Why an adaptive topology or strategy chose what it did; absent where nothing was to choose. */
+  readonly reason?: string;
   readonly agents: readonly PlanAgent[];
   readonly steps: readonly PlanStep[];
   /** Outputs passed between different agents: the sum of `sees` that cross agents. */

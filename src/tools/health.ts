@@ -81,9 +81,20 @@ async function probeVectors({ app }: ToolContext): Promise<Probe> {
   return { status: 'ok', detail: `${tier}: ${vectors} vectors, ${indexed} of them indexed${note === null ? '' : `; ${note}`}` };
 }
 
+/** Who could think; nothing is asked, and what costs money is used only where someone says so. */
+async function probeProviders({ app }: ToolContext): Promise<Probe> {
+  const paid = (await app.providers()).filter(({ name }) => name === 'anthropic' || name === 'claude-cli');
+  const found = paid.flatMap((one) => (one.ready ? [`${one.name}: ${one.how}, used by --provider ${one.name}`] : []));
+  const configured =
+    app.config.provider === 'auto' ? [] : [`configured: ${app.config.provider} (${app.config.sources.provider})`];
+  if (found.length > 0) return { status: 'ok', detail: [...configured, ...found].join('; ') };
+  const none = 'none: agents run on local analyzers; those that need a model are skipped, and reports say so';
+  return { status: 'absent', detail: [...configured, none].join('; '), hint: 'Set ANTHROPIC_API_KEY, or install Claude Code.' };
+}
+
 const TOOLS_LISTED = {
   all: 'all are listed',
-  default: 'the usual ones are listed; history, links, backup, snapshots, cache and others with SKILLFLOW_MCP_TOOLS=all',
+  default: 'the usual ones are listed; lists, history, backup, cache, mail, swarm care and others with SKILLFLOW_MCP_TOOLS=all',
 } as const;
 
 function probes(context: ToolContext): readonly Promise<Check>[] {
@@ -122,10 +133,7 @@ function probes(context: ToolContext): readonly Promise<Check>[] {
         hint: `See skillflow skill ${broken[0]}.`,
       };
     }),
-    attempt('model provider', async () => ({
-      status: 'absent',
-      detail: 'agents run on local analyzers; those that need a model are skipped, and reports say so',
-    })),
+    attempt('model provider', () => probeProviders(context)),
   ];
 }
 

@@ -123,6 +123,7 @@ const memoryList = defineTool({
   }),
   output: memoryListOutput,
   annotations: READS,
+  listed: false,
   cli: { command: ['memory', 'list'] },
   handler: async ({ values: whole, ...input }, { app }) => {
     const memory = await app.memory('read');

@@ -92,7 +92,7 @@ const memorySupersede = defineTool({
     by: z.string().describe('key of the other'),
     namespace: z.string().default('default'),
     byNamespace: rare(z.string().optional(), "default: the entry's own"),
-    reason,
+    reason: rare(reason, 'why'),
   }),
   output: z.object({
     superseded: z.object({ namespace: z.string(), key: z.string() }),

@@ -1,152 +1,55 @@
 import { z } from 'zod';
+import type { ProviderName } from '../agent/provider.ts';
 import { UnavailableError } from '../errors.ts';
-import type { Report } from '../run/report/report.ts';
+import type { RunEvent } from '../events.ts';
 import { RUN_STATES } from '../run/runs.ts';
-import type { RunRecord } from '../run/runs.ts';
-import { limit, offset, words } from './input.ts';
-import { fields, moreLine, table } from './table.ts';
+import type { SwarmSpec } from '../skill/skill.ts';
+import { limit, offset, rare, words } from './input.ts';
+import { detail, detailText, iso, runDetail, runId, runOutput, toRunOutput } from './run-detail.ts';
+import { moreLine, table } from './table.ts';
 import { defineTool } from './tool.ts';
-import type { App, TextStyle } from './tool.ts';
+import type { App, ToolContext } from './tool.ts';
 
 const READS = { readOnly: true, destructive: false, idempotent: true } as const;
-const runId = words(64).describe('run id, or its beginning');
-const iso = (ms: number): string => new Date(ms).toISOString();
+const CHANGES = { readOnly: false, destructive: false, idempotent: false } as const;
 
-const runOutput = z.object({
-  runId: z.string(),
-  skill: z.string(),
-  task: z.string(),
-  status: z.enum(RUN_STATES),
-  provider: z.string(),
-  startedAt: z.string(),
-  durationMs: z.number().nullable(),
-  /** Why it failed or was cancelled. */
-  reason: z.string().nullable(),
-  files: z.number().nullable(),
-  findings: z.object({ confirmed: z.number(), undecided: z.number(), rejected: z.number() }).nullable(),
-  /** Findings that were not rejected, by severity. */
-  bySeverity: z.record(z.string(), z.number()),
-  outputs: z.array(z.string()),
+const top = rare(z.int().min(0).max(200).default(20), 'findings to return');
+
+const budget = {
+  maxCostUsd: rare(z.number().positive().max(100_000).exactOptional(), 'US dollars at which it pauses'),
+  maxTokens: rare(z.int().min(1).max(1e12).exactOptional(), 'tokens at which it pauses'),
+  maxSeconds: rare(z.number().positive().max(31_536_000).exactOptional(), 'seconds of work at which it pauses'),
+  maxSteps: rare(z.int().min(1).max(1e9).exactOptional(), 'attempts at which it pauses'),
+} as const;
+
+interface BudgetInput {
+  readonly maxCostUsd?: number | undefined;
+  readonly maxTokens?: number | undefined;
+  readonly maxSeconds?: number | undefined;
+  readonly maxSteps?: number | undefined;
+}
+
+const budgetOf = ({ maxCostUsd, maxTokens, maxSeconds, maxSteps }: BudgetInput) => ({
+  costUsd: maxCostUsd,
+  tokens: maxTokens,
+  wallMs: maxSeconds === undefined ? undefined : Math.round(maxSeconds * 1000),
+  steps: maxSteps,
 });
 
-function toRunOutput(run: RunRecord): z.output<typeof runOutput> {
-  const { summary } = run;
-  return {
-    runId: run.runId,
-    skill: run.skill,
-    task: run.task,
-    status: run.status,
-    provider: run.provider,
-    startedAt: iso(run.startedAt),
-    durationMs: run.endedAt === null ? null : run.endedAt - run.startedAt,
-    reason: summary?.reason ?? null,
-    files: summary?.files ?? null,
-    findings:
-      summary === null || run.status !== 'completed'
-        ? null
-        : { confirmed: summary.confirmed, undecided: summary.undecided, rejected: summary.rejected },
-    bySeverity: summary?.bySeverity ?? {},
-    outputs: summary?.outputs ?? [],
-  };
+/**
+ * Who thinks where the call does not say: what the user configured, what the skill asks for, else the host for a call
+ * through MCP, else no model. Money is never spent unasked.
+ */
+function providerOf(swarm: SwarmSpec, { app, surface }: ToolContext): ProviderName {
+  const { provider } = app.config;
+  if (provider !== 'auto') return provider;
+  return swarm.provider ?? (surface === 'mcp' ? 'host' : 'local');
 }
-
-const topFinding = z.object({
-  severity: z.string(),
-  outcome: z.string(),
-  place: z.string(),
-  rule: z.string(),
-  message: z.string(),
-  reportedBy: z.array(z.string()),
-  confirmedBy: z.array(z.string()),
-});
-
-const stepOutput = z.object({
-  stepId: z.string(),
-  agentId: z.string(),
-  kind: z.string(),
-  status: z.string(),
-  attempt: z.number(),
-  durationMs: z.number().nullable(),
-  reason: z.string().nullable(),
-});
-
-const runDetail = runOutput.extend({
-  steps: z.array(stepOutput),
-  /** The worst that were not rejected, at most `top`; the report has all. */
-  topFindings: z.array(topFinding),
-  notLookedAt: z.array(z.string()),
-});
-
-function topFindings(report: Report | null, top: number): z.output<typeof topFinding>[] {
-  const kept = report?.findings.filter(({ outcome }) => outcome !== 'rejected') ?? [];
-  return kept.slice(0, top).map(({ severity, outcome, file, range, rule, message, reportedBy, votes }) => ({
-    severity,
-    outcome,
-    place: `${file}:${range.startLine}`,
-    rule,
-    message,
-    reportedBy: [...reportedBy],
-    confirmedBy: votes.filter(({ vote }) => vote === 'confirm').map(({ voter }) => voter),
-  }));
-}
-
-function notLookedAt(report: Report | null): string[] {
-  if (report === null) return [];
-  const { agents, files, changes, notes } = report.omissions;
-  return [
-    ...agents.map(({ id, status, reason }) => `${id} ${status}: ${reason}`),
-    ...files.map(({ reason, count }) => `${count} files skipped: ${reason}`),
-    ...changes.map(({ message }) => message),
-    ...notes.map(({ message }) => message),
-  ].slice(0, 20);
-}
-
-async function detail(app: App, id: string, top: number): Promise<z.output<typeof runDetail>> {
-  const runs = await app.runs('read');
-  const run = await runs.get(id);
-  const report = run.status === 'completed' ? await app.report(run.runId) : null;
-  return {
-    ...toRunOutput(run),
-    steps: (await runs.steps(run.runId)).map(({ stepId, agentId, kind, status, attempt, durationMs, reason }) => ({
-      stepId,
-      agentId,
-      kind,
-      status,
-      attempt,
-      durationMs,
-      reason,
-    })),
-    topFindings: topFindings(report, top),
-    notLookedAt: notLookedAt(report),
-  };
-}
-
-async function detailText(run: z.output<typeof runDetail>, style: TextStyle, app: App): Promise<string> {
-  const report = run.status === 'completed' ? await app.report(run.runId) : null;
-  if (report !== null) {
-    const { renderTerminal } = await import('../run/report/terminal.ts');
-    return renderTerminal(report, { ...style, width: Math.min(style.width, 120) }).trimEnd();
-  }
-  const facts = fields(
-    { run: run.runId, skill: run.skill, status: run.status, reason: run.reason, started: run.startedAt },
-    style,
-  );
-  const missing = run.status === 'completed' ? '\n\nIts report file is gone; run the skill again, or read the events.' : '';
-  const rows = run.steps.map((step) => [
-    step.stepId,
-    step.status,
-    step.durationMs === null ? '' : `${step.durationMs} ms`,
-    step.reason ?? '',
-  ]);
-  return `${facts}\n\n${table(['step', 'status', 'took', 'why'], rows, style)}${missing}\nEvents: skillflow events ${run.runId}`;
-}
-
-const top = z.int().min(0).max(200).default(20).describe('findings to return');
 
 const skillRun = defineTool({
   name: 'skill_run',
   description:
-    "Runs a skill's swarm and waits for its end. For code-review-swarm choose at most one of base, last, staged, files, tree; default: uncommitted changes, else the last 10 commits.",
+    "Runs a skill's swarm to its end, or until it waits: for you (task_claim), a budget, a person. For code-review-swarm at most one of base, last, staged, files, tree; default: uncommitted changes, else the last 10 commits.",
   input: z.strictObject({
     skill: words(200).describe('name, see skill_list'),
     task: words(10_000).exactOptional().describe('what for, in words'),
@@ -155,14 +58,22 @@ const skillRun = defineTool({
     staged: z.boolean().exactOptional().describe('what is staged'),
     files: z.array(words(4096)).min(1).exactOptional().describe('these files or folders'),
     tree: z.boolean().exactOptional().describe('the whole tree'),
-    provider: z.enum(['local']).exactOptional().describe('local: analyzers, no model'),
+    provider: z
+      .enum(['local', 'host', 'anthropic', 'claude-cli'])
+      .exactOptional()
+      .describe('who thinks where no analyzer can; host: you, by task_claim; anthropic, claude-cli: cost money'),
+    ...budget,
     top,
   }),
   output: runDetail,
-  annotations: { readOnly: false, destructive: false, idempotent: false },
+  annotations: CHANGES,
   timeoutMs: 0,
   cli: { command: ['run'], positional: ['skill', 'task'] },
-  handler: async ({ skill: name, task, provider, top: most, ...selection }, { app, signal, progress }) => {
+  handler: async (
+    { skill: name, task, provider, top: most, maxTokens, maxCostUsd, maxSeconds, maxSteps, ...selection },
+    context,
+  ) => {
+    const { app } = context;
     const skill = await app.loadSkill(name);
     if (skill.swarm === null) {
       throw new UnavailableError(`the skill ${name} has no swarm to run: it is a text for Claude`, {
@@ -173,9 +84,12 @@ const skillRun = defineTool({
       skill,
       task: task ?? '',
       selection,
-      provider: provider ?? app.config.provider,
-      signal,
-      onProgress: progress,
+      provider: provider ?? providerOf(skill.swarm, context),
+      budget: budgetOf({ maxTokens, maxCostUsd, maxSeconds, maxSteps }),
+      signal: context.signal,
+      onProgress: context.progress,
+      askPerson: context.askPerson,
+      onEvents: context.onEvents,
     });
     return detail(app, id, most);
   },
@@ -212,7 +126,7 @@ const runList = defineTool({
 
 const runStatus = defineTool({
   name: 'run_status',
-  description: 'Shows one run: its state, its steps, its worst findings, what was not looked at, and where its report lies.',
+  description: 'Shows a run: its state, steps, worst findings, what it waits for, what was not looked at, where its report lies.',
   input: z.strictObject({ runId, top }),
   output: runDetail,
   annotations: READS,
@@ -235,9 +149,18 @@ function cut<T>(things: readonly T[], most: number): readonly [readonly T[], boo
   return [things.slice(0, most), things.length > most];
 }
 
+/** An event without what only a report needs: of thousands of files their number. */
+function shownEvent(event: RunEvent): z.output<typeof eventOutput> {
+  if (event.type !== 'run_started') return { ...event };
+  const { scope, steps, ...rest } = event;
+  const { files, skipped, ...where } = scope;
+  return { ...rest, steps: steps.map(({ id }) => id), files: files.length, skipped: skipped.length, scope: where };
+}
+
 const runEvents = defineTool({
   name: 'run_events',
-  description: "Reads a run's journal from a place on; with waitMs, waits for the next event.",
+  description:
+    "Reads a run's journal from a place on; with waitMs, waits for the next event, or with a progress token streams events until then.",
   input: z.strictObject({
     runId,
     after: z.int().min(0).default(0).describe('seq of the last event you have'),
@@ -254,25 +177,28 @@ const runEvents = defineTool({
     more: z.boolean(),
   }),
   annotations: READS,
+  listed: false,
   cli: { command: ['events'], positional: ['runId'] },
-  handler: async ({ runId: id, after, limit, waitMs }, { app, signal }) => {
+  handler: async ({ runId: id, after, limit, waitMs }, { app, signal, onEvents }) => {
     const runs = await app.runs('read');
     const until = app.runtime.now() + waitMs;
-    const POLL_MS = 50;
+    const POLL_MS = 100;
+    const all: RunEvent[] = [];
     for (;;) {
       // The state before the events: an ended run cannot grow an event after this read.
       const run = await runs.get(id);
-      const [events, more] = cut(await runs.events(run.runId, { after, limit: limit + 1 }), limit);
-      if (events.length > 0 || run.status !== 'running' || app.runtime.now() >= until) {
-        return {
-          runId: run.runId,
-          status: run.status,
-          events: events.map((event) => ({ ...event })),
-          next: events.at(-1)?.seq ?? after,
-          more,
-        };
+      const next = all.at(-1)?.seq ?? after;
+      const room = limit - all.length;
+      const [events, more] = cut(await runs.events(run.runId, { after: next, limit: room + 1 }), room);
+      all.push(...events);
+      if (events.length > 0) onEvents?.(events);
+      // Who hears them as they come can wait for others.
+      const isEnough = onEvents === undefined ? all.length > 0 : all.length >= limit;
+      if (isEnough || run.status !== 'running' || app.runtime.now() >= until) {
+        const last = all.at(-1)?.seq ?? after;
+        return { runId: run.runId, status: run.status, events: all.map(shownEvent), next: last, more };
       }
-      await app.runtime.sleep(POLL_MS, signal);
+      await app.awaitNews(run.runId, POLL_MS, signal);
     }
   },
   text: async ({ runId: id, events, next, more }) => {
@@ -283,4 +209,123 @@ const runEvents = defineTool({
   },
 });
 
-export const runTools = [skillRun, runList, runStatus, runEvents];
+/** Whether some process drives a run now. */
+async function isDriven(app: App, id: string): Promise<{ readonly id: string; readonly driven: boolean }> {
+  const run = await (await app.runs('read')).get(id);
+  return { id: run.runId, driven: run.status === 'running' };
+}
+
+const runResume = defineTool({
+  name: 'run_resume',
+  description: 'Goes on with a run that was interrupted, or is paused by a budget: name a higher one.',
+  input: z.strictObject({ runId, ...budget, top }),
+  output: runDetail,
+  annotations: CHANGES,
+  timeoutMs: 0,
+  cli: { command: ['resume'], positional: ['runId'] },
+  handler: async ({ runId: prefix, top: most, ...raise }, { app, signal, progress, askPerson, onEvents }) => {
+    const { id } = await isDriven(app, prefix);
+    const limits = budgetOf(raise);
+    if (Object.values(limits).some((limit) => limit !== undefined)) await (await app.runControl()).raise(id, limits);
+    await app.resumeRun(id, { signal, onProgress: progress, askPerson, onEvents });
+    return detail(app, id, most);
+  },
+  text: detailText,
+});
+
+const runCancel = defineTool({
+  name: 'run_cancel',
+  description: 'Stops a run, its paid calls within a second. What is done stays in its journal.',
+  input: z.strictObject({ runId, reason: rare(words(500).default('cancelled by hand'), 'why') }),
+  output: z.object({ runId: z.string(), status: z.enum(RUN_STATES), reason: z.string().nullable() }),
+  annotations: { readOnly: false, destructive: true, idempotent: false },
+  cli: { command: ['cancel'], positional: ['runId', 'reason'] },
+  handler: async ({ runId: prefix, reason }, { app, signal }) => {
+    const WAIT_MS = 5_000;
+    const { id, driven } = await isDriven(app, prefix);
+    await (await app.runControl()).cancel(id, reason, driven);
+    const runs = await app.runs('read');
+    const until = app.runtime.now() + WAIT_MS;
+    for (;;) {
+      const { status, summary } = await runs.get(id);
+      if (status !== 'running' || app.runtime.now() >= until) return { runId: id, status, reason: summary?.reason ?? null };
+      await app.runtime.sleep(50, signal);
+    }
+  },
+});
+
+const runApprove = defineTool({
+  name: 'run_approve',
+  description: "Brings a person's answer to the gate at which a run waits; refused, the run ends.",
+  input: z.strictObject({
+    runId,
+    approved: z.boolean(),
+    gate: rare(words(40).exactOptional(), 'spending, writing or low_agreement; default: where it waits'),
+    note: rare(words(1_000).exactOptional(), 'why'),
+    top,
+  }),
+  output: runDetail,
+  annotations: CHANGES,
+  timeoutMs: 0,
+  cli: { command: ['approve'], positional: ['runId'] },
+  handler: async ({ runId: prefix, approved, gate, note, top: most }, { app, signal, progress, askPerson, onEvents }) => {
+    const { id } = await isDriven(app, prefix);
+    const control = await app.runControl();
+    const answered = await control.approve(id, { gate, approved, note: note ?? null });
+    // To end it needs nobody who thinks.
+    if (approved) await app.resumeRun(id, { signal, onProgress: progress, askPerson, onEvents });
+    else await control.cancel(id, `the approval "${answered}" was refused`, false);
+    return detail(app, id, most);
+  },
+  text: detailText,
+});
+
+const runRetry = defineTool({
+  name: 'run_retry',
+  description: 'Does a step of a run again, and all that depends on it.',
+  input: z.strictObject({ runId, from: words(200).describe('step id, see run_status'), top }),
+  output: runDetail,
+  annotations: CHANGES,
+  listed: false,
+  timeoutMs: 0,
+  cli: { command: ['retry'], positional: ['runId'] },
+  handler: async ({ runId: prefix, from, top: most }, { app, signal, progress, askPerson, onEvents }) => {
+    const { id, driven } = await isDriven(app, prefix);
+    await (await app.runControl()).repeat(id, from, driven);
+    await app.resumeRun(id, { signal, onProgress: progress, askPerson, onEvents });
+    return detail(app, id, most);
+  },
+  text: detailText,
+});
+
+const replayOutput = z.object({
+  runId: z.string(),
+  events: z.number(),
+  /** Whether each file has the very bytes that the journal gives. */
+  identical: z.boolean(),
+  files: z.array(z.object({ path: z.string(), state: z.enum(['same', 'different', 'missing']) })),
+});
+
+const runReplay = defineTool({
+  name: 'run_replay',
+  description: "Makes a completed run's report again from its journal, asking nobody, and compares it with the files.",
+  input: z.strictObject({ runId }),
+  output: replayOutput,
+  annotations: READS,
+  listed: false,
+  cli: { command: ['replay'], positional: ['runId'] },
+  handler: async ({ runId: prefix }, { app }) => {
+    const { runId: id } = await (await app.runs('read')).get(prefix);
+    const { events, files } = await app.replayRun(id);
+    return { runId: id, events, identical: files.every(({ state }) => state === 'same'), files: [...files] };
+  },
+  text: ({ runId: id, events, identical, files }, style) =>
+    `${identical ? 'The journal gives the very same files' : 'The files are not what the journal gives'}: ${id}, ${events} events.\n\n${table(
+      ['file', 'state'],
+      files.map(({ path, state }) => [path, state]),
+      style,
+    )}`,
+});
+
+/** Runs, and what people do about them. */
+export const runTools = [skillRun, runList, runStatus, runEvents, runResume, runCancel, runApprove, runRetry, runReplay] as const;

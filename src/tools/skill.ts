@@ -99,6 +99,7 @@ const skillShow = defineTool({
     shadows: z.array(place),
   }),
   annotations: READS,
+  listed: false,
   cli: { command: ['skill'], positional: ['skill'] },
   handler: async ({ skill: name }, { app }) => {
     const { source, dir, skill, diagnostics, shadows } = await app.findSkill(name);

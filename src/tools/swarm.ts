@@ -1,15 +1,18 @@
 import { z } from 'zod';
-import type { AgentRecord, SwarmRecord, TaskRecord } from '../run/swarm-records.ts';
-import { limit, offset, rare, words } from './input.ts';
-import { fields, moreLine, table } from './table.ts';
+import { ConflictError, NotFoundError } from '../errors.ts';
+import { TOPOLOGIES } from '../run/swarm-records.ts';
+import type { SwarmRecord } from '../run/swarm-records.ts';
+import type { SwarmSample } from '../run/swarms.ts';
+import { agentOutput, agentType, shownAgent } from './agent-output.ts';
+import { rare, words } from './input.ts';
+import { fields, table } from './table.ts';
 import { defineTool } from './tool.ts';
-import type { TextStyle, ToolAnnotations } from './tool.ts';
+import type { App, ToolAnnotations } from './tool.ts';
 
 const READS: ToolAnnotations = { readOnly: true, destructive: false, idempotent: true };
 const ADDS: ToolAnnotations = { readOnly: false, destructive: false, idempotent: false };
 
 const swarmId = words(64).optional().describe('default: newest');
-const isRole = (type: string): boolean => type.length <= 64 && /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/.test(type);
 const isSmall = (config: unknown): boolean => JSON.stringify(config).length <= 65_536;
 /** Every parser of JSON takes some levels; what recurses into the value must not meet thousands. */
 const isFlat = (value: unknown, levels = 32): boolean =>
@@ -27,7 +30,7 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 /** A swarm as tools answer it; times in ISO 8601. */
 export const swarmOutput = z.object({
   swarmId: z.string(),
-  topology: z.enum(['star', 'mesh', 'ring', 'hierarchy']),
+  topology: z.enum(TOPOLOGIES),
   strategy: z.string(),
   maxAgents: z.number(),
   status: z.enum(['active', 'destroyed']),
@@ -40,39 +43,6 @@ export const swarmStatusOutput = swarmOutput.extend({
   agents: z.record(z.string(), z.number()),
   tasks: z.record(z.string(), z.number()),
 });
-const agentOutput = z.object({
-  agentId: z.string(),
-  swarmId: z.string(),
-  type: z.string(),
-  role: z.string(),
-  name: z.string(),
-  capabilities: z.array(z.string()),
-  status: z.literal('registered'),
-  createdAt: z.string(),
-});
-/** As {@link agentOutput}, with what its status means. */
-export const agentSpawnOutput = agentOutput.extend({ note: z.string() });
-/** `swarmId` is `null`, and the page empty, when no swarm is active. */
-export const agentListOutput = z.object({
-  swarmId: z.string().nullable(),
-  agents: z.array(agentOutput),
-  total: z.number(),
-  offset: z.number(),
-});
-/** `runId`: the run that worked on it, where there is one; `reason`: why it is in this status. */
-export const taskOutput = z.object({
-  taskId: z.string(),
-  swarmId: z.string().nullable(),
-  description: z.string(),
-  strategy: z.string(),
-  priority: z.enum(['low', 'medium', 'high', 'critical']),
-  dependencies: z.array(z.string()),
-  status: z.literal('not_executed'),
-  reason: z.string().nullable(),
-  runId: z.string().nullable(),
-  createdAt: z.string(),
-  updatedAt: z.string(),
-});
 
 const shownSwarm = (swarm: SwarmRecord): z.output<typeof swarmOutput> => ({
   swarmId: swarm.swarmId,
@@ -84,55 +54,24 @@ const shownSwarm = (swarm: SwarmRecord): z.output<typeof swarmOutput> => ({
   createdAt: iso(swarm.createdAt),
   updatedAt: iso(swarm.updatedAt),
 });
-const shownAgent = (agent: AgentRecord): z.output<typeof agentOutput> => ({
-  agentId: agent.agentId,
-  swarmId: agent.swarmId,
-  type: agent.type,
-  role: agent.role,
-  name: agent.name,
-  capabilities: [...agent.capabilities],
-  status: agent.status,
-  createdAt: iso(agent.createdAt),
-});
-const shownTask = (task: TaskRecord): z.output<typeof taskOutput> => ({
-  ...task,
-  dependencies: [...task.dependencies],
-  createdAt: iso(task.createdAt),
-  updatedAt: iso(task.updatedAt),
-});
 
 const counts = (byStatus: Readonly<Record<string, number>>): string => {
   const parts = Object.entries(byStatus).map(([status, n]) => `${n} ${status}`);
   return parts.length === 0 ? 'none' : parts.join(', ');
 };
-const taskText = (task: z.output<typeof taskOutput>, style: TextStyle): string =>
-  fields(
-    {
-      task: task.taskId,
-      description: task.description,
-      status: task.status,
-      reason: task.reason,
-      swarm: task.swarmId,
-      priority: task.priority,
-      strategy: task.strategy,
-      'depends on': task.dependencies.length === 0 ? null : task.dependencies.join(', '),
-      run: task.runId,
-      created: task.createdAt,
-    },
-    style,
-  );
 
 const swarmCreate = defineTool({
   name: 'swarm_create',
   description: 'Records a swarm for agents and tasks to belong to; runs nothing.',
   input: z.strictObject({
-    topology: z.enum(['star', 'mesh', 'ring', 'hierarchy']).default('star').describe('who sees whose work'),
+    topology: z.enum(TOPOLOGIES).default('star').describe('who sees whose work'),
     maxAgents: z.int().min(1).max(1000).default(8).describe('most agents it takes'),
     strategy: rare(words(64).default('auto'), 'free word, kept'),
     config: rare(anyJson.default({}), 'kept as given'),
   }),
   output: swarmOutput,
   annotations: ADDS,
+  listed: false,
   cli: { command: ['swarm', 'create'] },
   handler: async (input, { app }) => shownSwarm(await (await app.swarms('write')).create(input)),
   text: (swarm, style) =>
@@ -145,6 +84,7 @@ const swarmStatus = defineTool({
   input: z.strictObject({ swarmId }),
   output: swarmStatusOutput,
   annotations: READS,
+  listed: false,
   cli: { command: ['swarm', 'status'], positional: ['swarmId'] },
   handler: async (input, { app }) => {
     const swarm = await (await app.swarms('read')).status(input.swarmId);
@@ -166,83 +106,234 @@ const swarmStatus = defineTool({
     ),
 });
 
-const agentSpawn = defineTool({
-  name: 'agent_spawn',
-  description: 'Registers an agent in a swarm; runs nothing.',
+const countsOf = z.record(z.string(), z.number());
+
+/** What changing the size did; counts are of registered agents, of the type where one was given. */
+export const swarmScaleOutput = z.object({
+  swarmId: z.string(),
+  before: z.number(),
+  after: z.number(),
+  spawned: z.array(agentOutput),
+  stopped: z.array(agentOutput),
+});
+
+const swarmScale = defineTool({
+  name: 'swarm_scale',
+  description: 'Spawns or stops agents until the swarm has that many, within its maxAgents; the newest stop first.',
   input: z.strictObject({
-    type: z
-      .string()
-      .refine(isRole, 'expected a kebab-case role of at most 64 characters, e.g. code-analyzer')
-      .describe('e.g. coder'),
-    name: words(100).optional().describe('default: <type>-<n>'),
-    capabilities: z.array(words(64)).max(32).default([]).describe('what it can do'),
+    targetSize: z.int().min(0).max(1000).describe('registered agents it shall have'),
+    type: agentType.optional().describe('count and change only this type; default: all, the rarest grows first'),
     swarmId,
   }),
-  output: agentSpawnOutput,
-  annotations: ADDS,
-  cli: { command: ['agent', 'spawn'], positional: ['type'] },
+  output: swarmScaleOutput,
+  annotations: { readOnly: false, destructive: true, idempotent: true },
+  listed: false,
+  cli: { command: ['swarm', 'scale'], positional: ['targetSize'] },
   handler: async (input, { app }) => {
-    const agent = await (await app.swarms('write')).spawnAgent(input);
+    const { spawned, stopped, ...size } = await (await app.swarms('write')).scale(input);
+    return { ...size, spawned: spawned.map(shownAgent), stopped: stopped.map(shownAgent) };
+  },
+  text: ({ swarmId: id, before, after, spawned, stopped }, style) => {
+    const names = (agents: readonly { readonly name: string }[]): string => agents.map(({ name }) => name).join(', ') || 'none';
+    return fields({ swarm: id, agents: `${before} → ${after}`, spawned: names(spawned), stopped: names(stopped) }, style);
+  },
+});
+
+/** What came of destroying a swarm: ids of what was stopped, closed without a decision, asked to end. */
+export const swarmDestroyOutput = swarmOutput.extend({
+  agentsStopped: z.array(z.string()),
+  votesClosed: z.array(z.string()),
+  runsCancelled: z.array(z.string()),
+});
+
+/** Ends a run, unless it has ended in the meantime; who drives it hears of it. */
+async function endRun(app: App, id: string, reason: string): Promise<void> {
+  const { status } = await (await app.runs('read')).get(id);
+  try {
+    await (await app.runControl()).cancel(id, reason, status === 'running');
+  } catch (error) {
+    // A run of an earlier version has nothing that could be told to end.
+    if (!(error instanceof ConflictError) && !(error instanceof NotFoundError)) throw error;
+  }
+}
+
+const swarmDestroy = defineTool({
+  name: 'swarm_destroy',
+  description:
+    'Ends a swarm: stops its agents, closes its open votes as no_quorum, asks its runs to end. The records stay, and cannot be used again.',
+  input: z.strictObject({ swarmId: words(64) }),
+  output: swarmDestroyOutput,
+  annotations: { readOnly: false, destructive: true, idempotent: false },
+  listed: false,
+  cli: { command: ['swarm', 'destroy'], positional: ['swarmId'] },
+  handler: async (input, { app }) => {
+    const { swarm, stopped, polls, runs } = await (await app.swarms('write')).destroy(input.swarmId);
+    for (const id of runs) await endRun(app, id, `its swarm ${swarm.swarmId} was destroyed`);
     return {
-      ...shownAgent(agent),
-      note: 'registered: on record; nothing runs on its behalf, and skill_run brings its own agents',
+      ...shownSwarm(swarm),
+      agentsStopped: stopped.map(({ agentId }) => agentId),
+      votesClosed: [...polls],
+      runsCancelled: [...runs],
     };
   },
-  text: (agent, style) =>
+  text: (swarm, style) =>
     fields(
-      { agent: agent.agentId, name: agent.name, type: agent.type, role: agent.role, swarm: agent.swarmId, note: agent.note },
+      {
+        swarm: swarm.swarmId,
+        status: swarm.status,
+        'agents stopped': swarm.agentsStopped.length,
+        'votes closed': swarm.votesClosed.length,
+        'runs asked to end': swarm.runsCancelled.length,
+      },
       style,
     ),
 });
 
-const agentList = defineTool({
-  name: 'agent_list',
-  description: 'Lists the agents of a swarm.',
-  input: z.strictObject({ swarmId, limit: limit(50, 500), offset }),
-  output: agentListOutput,
-  annotations: READS,
-  cli: { command: ['agent', 'list'] },
-  handler: async (input, { app }) => {
-    const page = await (await app.swarms('read')).listAgents(input);
-    return { ...page, agents: page.agents.map(shownAgent), offset: input.offset };
-  },
-  text: (page, style) => {
-    if (page.swarmId === null) return 'No active swarm.';
-    if (page.total === 0) return `No agents in ${page.swarmId}.`;
-    const rows = page.agents.map((agent) => [agent.agentId, agent.name, agent.role, agent.status, agent.capabilities.join(', ')]);
-    return (
-      table(['agent', 'name', 'role', 'status', 'capabilities'], rows, style) + moreLine(rows.length, page.total, page.offset)
-    );
-  },
+const sampleOutput = z.object({
+  at: z.string(),
+  agents: countsOf,
+  tasks: countsOf,
+  runs: countsOf,
+  votes: countsOf,
+  openMessages: z.number(),
+});
+/** The swarm's counters, each time they were read. */
+export const swarmMonitorOutput = z.object({
+  swarmId: z.string(),
+  status: z.enum(['active', 'destroyed']),
+  samples: z.array(sampleOutput),
 });
 
-const taskSubmit = defineTool({
-  name: 'task_submit',
-  description: 'Records a task in words. Nobody executes it; skill_run does work.',
+const shownSample = ({ at, agents, tasks, runs, polls, openMessages }: SwarmSample): z.output<typeof sampleOutput> => ({
+  at: iso(at),
+  agents: { ...agents },
+  tasks: { ...tasks },
+  runs: { ...runs },
+  votes: { ...polls },
+  openMessages,
+});
+
+const swarmMonitor = defineTool({
+  name: 'swarm_monitor',
+  description: 'Reads the counters of a swarm now, or several times at an interval: agents, tasks, runs, votes, messages.',
   input: z.strictObject({
-    description: words(10_000).describe('the task'),
-    strategy: rare(z.enum(['parallel', 'sequential', 'adaptive', 'balanced']).default('adaptive'), 'kept'),
-    priority: z.enum(['low', 'medium', 'high', 'critical']).default('medium').describe('kept'),
-    dependencies: z.array(words(64)).max(100).default([]).describe('ids of earlier tasks'),
-    swarmId: swarmId.describe('default: newest, or none'),
+    swarmId,
+    samples: z.int().min(1).max(60).default(1),
+    intervalMs: z.int().min(10).max(60_000).default(1000),
   }),
-  output: taskOutput,
-  annotations: ADDS,
-  cli: { command: ['task', 'submit'], positional: ['description'] },
-  handler: async (input, { app }) => shownTask(await (await app.swarms('write')).submitTask(input)),
-  text: taskText,
-});
-
-const taskStatus = defineTool({
-  name: 'task_status',
-  description: 'Shows a submitted task, its status and why.',
-  input: z.strictObject({ taskId: words(64).describe('from task_submit') }),
-  output: taskOutput,
+  output: swarmMonitorOutput,
   annotations: READS,
-  cli: { command: ['task', 'status'], positional: ['taskId'] },
-  handler: async (input, { app }) => shownTask(await (await app.swarms('read')).taskStatus(input.taskId)),
-  text: taskText,
+  timeoutMs: 0,
+  listed: false,
+  cli: { command: ['swarm', 'monitor'], positional: ['swarmId'] },
+  handler: async ({ swarmId: wanted, samples, intervalMs }, { app, signal, progress }) => {
+    const swarms = await app.swarms('read');
+    const first = await swarms.sample(wanted);
+    const taken = [first];
+    while (taken.length < samples) {
+      progress(taken.length / samples, `${taken.length} of ${samples} samples`);
+      await app.runtime.sleep(intervalMs, signal);
+      taken.push(await swarms.sample(first.swarmId));
+    }
+    return { swarmId: first.swarmId, status: taken.at(-1)?.status ?? first.status, samples: taken.map(shownSample) };
+  },
+  text: ({ samples }, style) => {
+    const rows = samples.map(({ at, agents, tasks, runs, votes, openMessages }) => [
+      at.slice(11, 19),
+      counts(agents),
+      counts(tasks),
+      counts(runs),
+      counts(votes),
+      String(openMessages),
+    ]);
+    return table(['at (UTC)', 'agents', 'tasks', 'runs', 'votes', 'open messages'], rows, style);
+  },
 });
 
-/** Swarms, agents and tasks as records. */
-export const swarmTools = [swarmCreate, swarmStatus, agentSpawn, agentList, taskSubmit, taskStatus] as const;
+const planFigures = z.object({
+  topology: z.string(),
+  /** Steps of the plan. */
+  steps: z.number(),
+  /** Steps of its longest chain: what it takes however many work at once. */
+  criticalPath: z.number(),
+  /** Outputs passed between agents. */
+  messages: z.number(),
+  /** Most steps in one round. */
+  widest: z.number(),
+});
+/** What each topology makes of the swarm's registered agents. */
+export const swarmTopologyOutput = z.object({
+  swarmId: z.string(),
+  topology: z.enum(TOPOLOGIES),
+  agents: z.number(),
+  plans: z.array(planFigures),
+  recommended: z.string(),
+  reason: z.string(),
+  changed: z.boolean(),
+});
+
+const swarmTopology = defineTool({
+  name: 'swarm_topology',
+  description:
+    "Compares the plans that each topology makes of a swarm's agents, recommends one for a task, and sets it with `set`.",
+  input: z.strictObject({
+    swarmId,
+    task: words(10_000).optional().describe('what for, in words'),
+    set: z.enum(TOPOLOGIES).optional(),
+  }),
+  output: swarmTopologyOutput,
+  annotations: { readOnly: false, destructive: false, idempotent: true },
+  listed: false,
+  changes: ({ set }) => set !== undefined,
+  cli: { command: ['swarm', 'topology'], positional: ['swarmId'] },
+  handler: async ({ swarmId: wanted, task, set }, { app }) => {
+    const swarms = await app.swarms(set === undefined ? 'read' : 'write');
+    const { swarm, agents } = await swarms.members(wanted);
+    const { compareTopologies } = await import('../run/compare-topologies.ts');
+    const compared = compareTopologies(agents, task);
+    const isNew = set !== undefined && set !== swarm.topology;
+    const { topology } = isNew ? await swarms.setTopology(set, swarm.swarmId) : swarm;
+    return { swarmId: swarm.swarmId, topology, agents: agents.length, ...compared, plans: [...compared.plans], changed: isNew };
+  },
+  text: ({ plans, recommended, reason, topology }, style) => {
+    const rows = plans.map((plan) => [
+      plan.topology,
+      String(plan.criticalPath),
+      String(plan.messages),
+      String(plan.steps),
+      String(plan.widest),
+    ]);
+    const facts = fields({ topology, recommended, why: reason }, style);
+    return `${table(['topology', 'critical path', 'messages', 'steps', 'widest'], rows, style)}\n\n${facts}`;
+  },
+});
+
+/** What was brought up to date, and what is still open. */
+export const swarmSyncOutput = z.object({
+  swarmId: z.string(),
+  /** Ids of votes that were decided now, since their time was over. */
+  votesClosed: z.array(z.string()),
+  votes: countsOf,
+  openMessages: z.number(),
+  runs: countsOf,
+});
+
+const swarmSync = defineTool({
+  name: 'swarm_sync',
+  description: 'Decides the votes of a swarm whose time is over, and counts what is open: votes, unacknowledged messages, runs.',
+  input: z.strictObject({ swarmId }),
+  output: swarmSyncOutput,
+  annotations: { readOnly: false, destructive: false, idempotent: true },
+  listed: false,
+  cli: { command: ['swarm', 'sync'], positional: ['swarmId'] },
+  handler: async ({ swarmId: wanted }, { app }) => {
+    const swarms = await app.swarms('write');
+    const { swarmId: id } = await swarms.status(wanted);
+    const votesClosed = [...(await (await app.polls('write')).closeDue(id))];
+    const { polls, openMessages, runs } = await swarms.sample(id);
+    return { swarmId: id, votesClosed, votes: { ...polls }, openMessages, runs: { ...runs } };
+  },
+});
+
+/** Swarms: their size, their shape, their end. */
+export const swarmTools = [swarmCreate, swarmStatus, swarmScale, swarmDestroy, swarmMonitor, swarmTopology, swarmSync] as const;

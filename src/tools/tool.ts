@@ -1,29 +1,61 @@
 import type { z } from 'zod';
+import type { ProviderName } from '../agent/provider.ts';
 import type { Selection } from '../changes.ts';
 import type { Config } from '../config.ts';
+import type { RunEvent } from '../events.ts';
+import type { Mailbox } from '../mail/mailbox.ts';
 import type { Care } from '../memory/care/care.ts';
 import type { Embeddings } from '../memory/embed/embeddings.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { VectorSearch } from '../memory/vector/vector-search.ts';
+import type { HostDesk } from '../run/host-desk.ts';
+import type { Polls } from '../run/polls.ts';
+import type { Replay } from '../run/replay.ts';
 import type { Report } from '../run/report/report.ts';
+import type { RunControl } from '../run/run-control.ts';
 import type { Runs } from '../run/runs.ts';
 import type { Swarms } from '../run/swarms.ts';
+import type { Tasks } from '../run/tasks.ts';
 import type { Runtime } from '../runtime.ts';
-import type { FoundSkill, Skill } from '../skill/skill.ts';
+import type { Budgets, FoundSkill, Skill } from '../skill/skill.ts';
 import type { Database } from '../store/database.ts';
 
 /** Whether a call may create the project's database: readers of an absent one see an empty one. */
 export type Access = 'read' | 'write';
 
-/** What starts a run; see `run/runner.ts`. */
-export interface StartRun {
-  readonly skill: Skill;
-  readonly task: string;
-  readonly selection: Selection;
-  readonly provider: string;
+/** Asks the person in front of the caller; `null` when nobody is there to answer. */
+export type AskPerson = (question: string) => Promise<boolean | null>;
+
+/** Hears events of a run. */
+export type OnEvents = (events: readonly RunEvent[]) => void;
+
+/** Who follows a run; see `run/runner.ts`. */
+export interface FollowRun {
   readonly signal: AbortSignal;
   readonly onProgress: (done: number, what: string) => void;
+  readonly askPerson?: AskPerson | undefined;
+  /** Hears the run's events in order, in batches, once they are in the journal; of a run that goes on the earlier ones first. */
+  readonly onEvents?: OnEvents | undefined;
 }
+
+/** What starts a run; see `run/runner.ts`. */
+export interface StartRun extends FollowRun {
+  readonly skill: Pick<Skill, 'name' | 'version' | 'swarm'> & { readonly dir: string | null };
+  readonly task: string;
+  readonly selection: Selection;
+  readonly provider: ProviderName;
+  /** Limits instead of the skill's own. */
+  readonly budget?: { readonly [K in keyof Budgets]?: number | undefined } | undefined;
+  readonly swarmId?: string | undefined;
+  /** Hears of the run's id when it is on record, before any step. */
+  readonly onBegun?: ((runId: string) => Promise<void>) | undefined;
+}
+
+/** A provider, and whether it can be used here: how, or what to do. */
+export type ProviderState = { readonly name: ProviderName } & (
+  | { readonly ready: true; readonly how: string }
+  | { readonly ready: false; readonly why: string }
+);
 
 /** What tools can reach. Everything is opened on first use. */
 export interface App {
@@ -38,9 +70,14 @@ export interface App {
   probeEmbedder(signal: AbortSignal): Promise<void>;
   vectors(): Promise<VectorSearch>;
   runs(access: Access): Promise<Runs>;
+  /** Resolves when this process has written to a run's journal, and after `ms` in any case: others write too. */
+  awaitNews(runId: string, ms: number, signal: AbortSignal): Promise<void>;
   swarms(access: Access): Promise<Swarms>;
+  tasks(access: Access): Promise<Tasks>;
+  polls(access: Access): Promise<Polls>;
+  mail(access: Access): Promise<Mailbox>;
   findSkills(): Promise<readonly FoundSkill[]>;
-  /** Throws `NotFoundError` with near names. */
+  /** With what is wrong with its files and those of its roles. Throws `NotFoundError` with near names. */
   findSkill(name: string): Promise<FoundSkill>;
   /** As {@link App.findSkill}, and throws `InvalidInputError` when its files have errors. */
   loadSkill(name: string): Promise<Skill>;
@@ -48,8 +85,21 @@ export interface App {
   capabilities(): Promise<readonly string[]>;
   /** Languages whose parser does not load here, each with the reason; empty when all load. */
   missingParsers(): Promise<readonly string[]>;
-  /** Runs a skill's swarm to its end; resolves with the run's id once the run has ended, whatever its outcome. */
+  /**
+   * Runs a skill's swarm until it ends or waits; resolves with the run's id then, whatever its outcome. Throws
+   * `UnavailableError` when its provider cannot be used here; nothing is begun then.
+   */
   startRun(start: StartRun): Promise<string>;
+  /** Goes on with a run that waits or was interrupted. Throws `NotFoundError`, `ConflictError` when it has ended. */
+  resumeRun(runId: string, follow: FollowRun): Promise<void>;
+  /** `access`: default to write; to read for its {@link RunControl.look}. */
+  runControl(access?: Access): Promise<RunControl>;
+  /** As {@link App.runControl}; to read for its {@link HostDesk.ready}. */
+  hostDesk(access?: Access): Promise<HostDesk>;
+  /** Makes a run's report again from its journal; see `run/replay.ts`. */
+  replayRun(runId: string): Promise<Replay>;
+  /** Who could think here. Nothing is asked or paid. */
+  providers(): Promise<readonly ProviderState[]>;
   /** A completed run's report; `null` when the run has none. */
   report(runId: string): Promise<Report | null>;
 }
@@ -60,6 +110,10 @@ export interface ToolContext {
   readonly signal: AbortSignal;
   /** The conversation that the call belongs to; `null` where that is not known. */
   readonly session: string | null;
+  readonly surface: 'cli' | 'mcp' | 'http' | 'api';
+  readonly askPerson?: AskPerson | undefined;
+  /** For {@link FollowRun}, and for events that a call hands out. */
+  readonly onEvents?: OnEvents | undefined;
   /** 0–1 and a few words for people. */
   readonly progress: (done: number, what: string) => void;
 }

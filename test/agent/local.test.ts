@@ -1,36 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { createLocalProvider } from '../../src/agent/local.ts';
 import type { LocalAnalysis } from '../../src/agent/local.ts';
-import type { AskRequest, StepOutput } from '../../src/agent/provider.ts';
+import type { AskRequest } from '../../src/agent/provider.ts';
 import type { Vote } from '../../src/ballot.ts';
-import type { ChangeSet } from '../../src/changes.ts';
 import { BusyError } from '../../src/errors.ts';
-import type { Finding } from '../../src/finding.ts';
-
-const CHANGES: ChangeSet = { root: '/p', mode: 'tree', base: null, git: null, files: [], skipped: [], notes: [] };
-
-function finding(id: string): Finding {
-  const range = { startLine: 1, startColumn: 1, endLine: 1, endColumn: 2 };
-  return {
-    id,
-    rule: 'r/x',
-    severity: 'low',
-    confidence: 'low',
-    capability: 'c',
-    file: 'a.js',
-    range,
-    message: 'm',
-    evidence: 'e',
-  };
-}
-
-const output = (...ids: string[]): StepOutput => ({ findings: ids.map(finding), ballots: [], notes: [], stats: {} });
+import { askRequest, testRole } from './ask-request.ts';
+import { noChanges, outputOf, seenFinding } from './seen-finding.ts';
 
 function analysis(overrides: Partial<LocalAnalysis> = {}): LocalAnalysis {
   return {
     can: (capability) => ({ analyze: capability === 'lint', examine: capability === 'lint' || capability === 'judge' }),
     analyze: async (capability) => ({
-      findings: capability === 'lint' ? [finding('f1'), finding('f1'), finding('f2')] : [],
+      findings: capability === 'lint' ? [seenFinding('f1'), seenFinding('f1'), seenFinding('f2')] : [],
       notes: [],
       stats: { files: 3 },
     }),
@@ -41,19 +22,8 @@ function analysis(overrides: Partial<LocalAnalysis> = {}): LocalAnalysis {
   };
 }
 
-function request(overrides: Partial<AskRequest> = {}): AskRequest {
-  return {
-    runId: 'run_1',
-    stepId: 's',
-    kind: 'work',
-    agent: { id: 'me', type: 'reviewer', capabilities: ['lint'] },
-    task: '',
-    changes: CHANGES,
-    sees: [],
-    signal: new AbortController().signal,
-    ...overrides,
-  };
-}
+const request = (parts: Partial<AskRequest> = {}): AskRequest =>
+  askRequest(noChanges('/p'), { agent: { id: 'me', type: 'reviewer', capabilities: ['lint'], role: testRole() }, ...parts });
 
 test('work: one finding an id, figures by capability', async () => {
   const result = await createLocalProvider(analysis()).ask(request());
@@ -65,27 +35,39 @@ test('work: one finding an id, figures by capability', async () => {
 
 test('an agent none of whose capabilities is local is skipped, with what it would need', async () => {
   const result = await createLocalProvider(analysis()).ask(
-    request({ agent: { id: 'me', type: 'x', capabilities: ['reasoning'] } }),
+    request({ agent: { id: 'me', type: 'x', capabilities: ['reasoning'], role: testRole() } }),
   );
   expect(result).toMatchObject({ status: 'skipped', code: 'no_provider', reason: expect.stringContaining('reasoning') });
 });
 
+test('where a model was found, what it would need says how to use it', async () => {
+  const provider = createLocalProvider(analysis(), async () => 'say --provider x');
+  const ask = (capabilities: readonly string[]) =>
+    provider.ask(request({ agent: { id: 'me', type: 'x', capabilities, role: testRole() } }));
+  expect(await ask(['reasoning'])).toMatchObject({ reason: expect.stringMatching(/this run has none; say --provider x$/) });
+  expect(await ask(['lint', 'reasoning'])).toMatchObject({
+    output: { notes: [{ message: expect.stringMatching(/did not run; say --provider x$/) }] },
+  });
+});
+
 test('one that has some runs these, and notes the others', async () => {
   const result = await createLocalProvider(analysis()).ask(
-    request({ agent: { id: 'me', type: 'x', capabilities: ['lint', 'reasoning'] } }),
+    request({ agent: { id: 'me', type: 'x', capabilities: ['lint', 'reasoning'], role: testRole() } }),
   );
   expect(result).toMatchObject({ status: 'completed', output: { notes: [{ code: 'no_provider' }] } });
 });
 
 test('one that only judges works without findings of its own', async () => {
-  const result = await createLocalProvider(analysis()).ask(request({ agent: { id: 'me', type: 'x', capabilities: ['judge'] } }));
+  const result = await createLocalProvider(analysis()).ask(
+    request({ agent: { id: 'me', type: 'x', capabilities: ['judge'], role: testRole() } }),
+  );
   expect(result).toMatchObject({ status: 'completed', output: { findings: [], notes: [] } });
 });
 
 describe('judging', () => {
   const sees = [
-    { stepId: 'a', agentId: 'other', output: output('f1', 'f2') },
-    { stepId: 'b', agentId: 'me', output: output('f3') },
+    { stepId: 'a', agentId: 'other', output: outputOf('f1', 'f2') },
+    { stepId: 'b', agentId: 'me', output: outputOf('f3') },
   ];
   const judge = (votes: readonly Vote[]): Promise<unknown> => {
     let call = 0;
@@ -95,7 +77,7 @@ describe('judging', () => {
       return findings.map(({ id }) => ({ findingId: id, vote, reason: `because ${vote}` }));
     };
     return createLocalProvider(analysis({ examine })).ask(
-      request({ kind: 'judge', sees, agent: { id: 'me', type: 'x', capabilities: ['lint', 'judge'] } }),
+      request({ kind: 'judge', sees, agent: { id: 'me', type: 'x', capabilities: ['lint', 'judge'], role: testRole() } }),
     );
   };
 
@@ -126,11 +108,11 @@ describe('judging', () => {
 
 test('merging unites what was seen, even without a capability', async () => {
   const sees = [
-    { stepId: 'a', agentId: 'x', output: output('f1', 'f2') },
-    { stepId: 'b', agentId: 'y', output: output('f2', 'f3') },
+    { stepId: 'a', agentId: 'x', output: outputOf('f1', 'f2') },
+    { stepId: 'b', agentId: 'y', output: outputOf('f2', 'f3') },
   ];
   const result = await createLocalProvider(analysis()).ask(
-    request({ kind: 'merge', sees, agent: { id: 'hub', type: 'coordinator', capabilities: [] } }),
+    request({ kind: 'merge', sees, agent: { id: 'hub', type: 'coordinator', capabilities: [], role: testRole() } }),
   );
   expect(result).toMatchObject({ status: 'completed', output: { findings: [{ id: 'f1' }, { id: 'f2' }, { id: 'f3' }] } });
 });

@@ -37,7 +37,9 @@ async function run(...argv: readonly string[]): Promise<{ readonly code: number;
     stdoutTty: false,
     stderrTty: false,
     columns: 100,
-    stderrColumns: 100,
+    readLine: async () => null,
+    stdinTty: false,
+    stderrSize: () => ({ columns: 100, rows: 24 }),
     ticks: () => performance.now(),
     signal: new AbortController().signal,
   });

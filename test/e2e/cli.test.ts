@@ -333,7 +333,7 @@ describe.concurrent('config', { timeout: 60_000 }, () => {
     expect(await config([], {})).toMatchObject({
       threads: 0,
       readOnly: false,
-      provider: 'local',
+      provider: 'auto',
       sources: { threads: 'default' },
     });
     mkdirSync(join(dir, '.skillflow'));

@@ -115,7 +115,12 @@ describe('stdio', () => {
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
       stderr += chunk;
     });
-    const run = callMessage(2, 'skill_run', { skill: 'code-review-swarm', tree: true }, { progressToken: 'p' });
+    const run = callMessage(
+      2,
+      'skill_run',
+      { skill: 'code-review-swarm', tree: true, provider: 'local' },
+      { progressToken: 'p' },
+    );
     child.stdin.write(`${JSON.stringify(INIT)}\n${JSON.stringify(run)}\n`);
     const code = await new Promise((resolve) => void child.on('close', resolve));
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -126,7 +131,9 @@ describe('stdio', () => {
   });
 
   test('drains a run that is still going when stdin closes', async () => {
-    const { answers } = await converse(place, [callMessage(2, 'skill_run', { skill: 'code-review-swarm', base: 'HEAD~1' })]);
+    const { answers } = await converse(place, [
+      callMessage(2, 'skill_run', { skill: 'code-review-swarm', base: 'HEAD~1', provider: 'local' }),
+    ]);
     expect(answers.find(({ id }) => id === 2)?.result?.structuredContent).toMatchObject({ status: 'completed', files: 1 });
   });
 
@@ -180,7 +187,7 @@ describe('stdio', () => {
 
   test('sends progress that grows, when it is asked for', async () => {
     const { answers } = await converse(place, [
-      callMessage(2, 'skill_run', { skill: 'code-review-swarm', tree: true }, { progressToken: 'p' }),
+      callMessage(2, 'skill_run', { skill: 'code-review-swarm', tree: true, provider: 'local' }, { progressToken: 'p' }),
     ]);
     const progress = answers
       .filter(({ method }) => method === 'notifications/progress')
@@ -206,7 +213,7 @@ describe('stdio', () => {
       const closed = new Promise<void>((resolve) => void child.on('close', () => resolve()));
       child.stdin.on('error', () => undefined);
       child.stdin.write(
-        `${JSON.stringify(INIT)}\n${JSON.stringify(callMessage(2, 'skill_run', { skill: 'code-review-swarm', tree: true }))}\n`,
+        `${JSON.stringify(INIT)}\n${JSON.stringify(callMessage(2, 'skill_run', { skill: 'code-review-swarm', tree: true, provider: 'local' }))}\n`,
       );
       await new Promise<void>((resolve) => void child.stdout.once('data', () => resolve()));
       const pid = child.pid ?? 0;

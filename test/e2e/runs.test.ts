@@ -233,7 +233,9 @@ describe('skills', { timeout: 60_000 }, () => {
         topology,
       ).toBe(true);
       const found = body.topFindings.find(({ place: where }) => where === 'src/run.js:4');
-      expect(found?.reportedBy, topology).toEqual(['security-analyst-1', 'security-analyst-2']);
+      // Who was shown a finding before, as the next in a ring, does not count as one who found it.
+      const finders = topology === 'ring' ? ['security-analyst-1'] : ['security-analyst-1', 'security-analyst-2'];
+      expect(found?.reportedBy, topology).toEqual(finders);
       expect(body.outputs.length, topology).toBeGreaterThan(0);
     }
   });

@@ -18,7 +18,12 @@ async function serve(flags: TestAppOptions['flags'] = {}): Promise<Served> {
   return {
     app,
     call: async (name, input, handler = own) => {
-      const answer = await handler.call(name, input, { signal: AbortSignal.timeout(20_000), onProgress: () => undefined });
+      const answer = await handler.call(name, input, {
+        signal: AbortSignal.timeout(20_000),
+        progress: { report: () => undefined },
+        isFollowed: false,
+        askPerson: undefined,
+      });
       if (answer === undefined) throw new Error(`nobody answers ${name}`);
       return answer;
     },

@@ -1,15 +1,15 @@
 import { createInterface } from 'node:readline';
 import { createMemory, type StoreInput } from '../../src/memory/memory.ts';
 import { createRuntime } from '../../src/runtime.ts';
-import { openDatabase } from '../../src/store/open-database.ts';
+import { openLocation } from '../helpers/open-location.ts';
 
-/** Argument: database. Each line of stdin is a call; each line of stdout what it answered. */
+/** Argument: a database's path or URL. Each line of stdin is a call; each line of stdout what it answered. */
 type Call =
   | { readonly do: 'store'; readonly input: StoreInput }
   | { readonly do: 'get' | 'delete' | 'purge'; readonly key: string };
 
 const runtime = createRuntime('silent');
-await using db = await openDatabase(process.argv[2] ?? '', { runtime });
+await using db = await openLocation(process.argv[2] ?? '', { runtime });
 const memory = createMemory({ open: async () => db, runtime });
 
 async function answer(call: Call): Promise<unknown> {

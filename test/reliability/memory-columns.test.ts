@@ -98,6 +98,13 @@ const TABLES = [
   'swarm',
   'agent',
   'task',
+  'run_input',
+  'spend',
+  'message',
+  'delivery',
+  'poll',
+  'poll_ballot',
+  'voter_record',
 ];
 
 async function columnsOf(path: string): Promise<readonly (readonly [table: string, column: string])[]> {

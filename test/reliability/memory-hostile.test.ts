@@ -7,6 +7,7 @@ import type { Memory, StoreInput } from '../../src/memory/memory.ts';
 import type { SearchAnswer, SearchInput } from '../../src/memory/search/answer.ts';
 import type { Database } from '../../src/store/database.ts';
 import { numberOf, textOf } from '../../src/store/row.ts';
+import { locationOf, onServer } from '../helpers/databases.ts';
 import { testRuntime, useScratch } from '../store/scratch.ts';
 import { hostileCall, mayChange, nameOf, perform, type HostileCall } from './hostile-calls.ts';
 import { openMemory, type OpenMemory } from './open-memory.ts';
@@ -182,7 +183,7 @@ describe(`hostile input (seed ${SEED})`, () => {
   test('each call has its exact effect, or names what is wrong and changes nothing', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(hostileCall(), { minLength: 1, maxLength: 14, size: 'max' }), async (calls) => {
-        const path = join(await scratch.folder(), 'skillflow.db');
+        const path = await locationOf(join(await scratch.folder(), 'skillflow.db'));
         await using opened = await openMemory(path, testRuntime({ now: () => NOW }));
         const { memory, db } = opened;
         await plant(memory);
@@ -195,7 +196,7 @@ describe(`hostile input (seed ${SEED})`, () => {
       }),
       {
         seed: SEED,
-        numRuns: Number(process.env['RELIABILITY_RUNS'] ?? 120),
+        numRuns: Number(process.env['RELIABILITY_RUNS'] ?? (onServer() ? 10 : 120)),
         endOnFailure: true,
         reporter: ({ failed, seed, counterexamplePath, errorInstance }) => {
           if (failed) throw new Error(`seed ${seed}, path ${counterexamplePath}: ${shown(String(errorInstance))}`);

@@ -1,6 +1,8 @@
+import { createRuntime } from '../../src/runtime.ts';
 import { connect, type Connection } from '../../src/store/connection.ts';
 import { contentHash } from '../../src/store/content-hash.ts';
 import type { Row } from '../../src/store/database.ts';
+import { openRemoteDatabase } from '../../src/store/open-remote.ts';
 import { numberOf, textOf } from '../../src/store/row.ts';
 import type { Call, Write } from './ledger.ts';
 import { COUNTER, SHARED } from './writer.ts';
@@ -32,46 +34,62 @@ const NONE_OF: Readonly<Record<string, string>> = {
     WHERE from_id NOT IN (SELECT id FROM memory_entry) OR to_id NOT IN (SELECT id FROM memory_entry)`,
 };
 
-function hashFaults(connection: Connection): readonly string[] {
-  return ['memory_entry', 'memory_version'].flatMap((table) =>
-    connection
-      .all(`SELECT value, hex(hash) AS hash FROM ${table}`)
+/** A database that is looked at, past our own way of opening files. */
+interface Looked {
+  all(sql: string): Promise<readonly Row[]>;
+  run(sql: string): Promise<unknown>;
+}
+
+async function hashFaults({ all }: Looked): Promise<readonly string[]> {
+  const faultsOf = async (table: string): Promise<readonly string[]> =>
+    (await all(`SELECT value, hex(hash) AS hash FROM ${table}`))
       .filter(
         (row) =>
           Buffer.from(contentHash(textOf(row, 'value')))
             .toString('hex')
             .toUpperCase() !== textOf(row, 'hash'),
       )
-      .map((row) => `${table}: a value whose hash is not its own: ${textOf(row, 'value').slice(0, 80)}`),
-  );
+      .map((row) => `${table}: a value whose hash is not its own: ${textOf(row, 'value').slice(0, 80)}`);
+  return [...(await faultsOf('memory_entry')), ...(await faultsOf('memory_version'))];
 }
 
-async function withConnection<T>(path: string, work: (connection: Connection) => T): Promise<T> {
+async function withConnection<T>(path: string, work: (connection: Connection) => T | Promise<T>): Promise<T> {
   const connection = await connect(path, 'write');
   try {
-    return work(connection);
+    return await work(connection);
   } finally {
     connection.close();
   }
 }
 
-/** What is wrong with a database of memory, by SQL alone; empty when it is sound. Nobody else may write meanwhile. */
-export function soundnessFaults(path: string): Promise<readonly string[]> {
-  return withConnection(path, (connection) => {
-    const faults: string[] = [];
-    const integrity = connection.all('PRAGMA integrity_check').map((row) => textOf(row, 'integrity_check'));
-    if (integrity.join() !== 'ok') faults.push(`integrity_check: ${integrity.join('; ')}`);
-    try {
-      connection.exec(`INSERT INTO memory_fts (memory_fts, rank) VALUES ('integrity-check', 1)`);
-    } catch (error) {
-      faults.push(`the full-text index and the table differ: ${String(error)}`);
-    }
-    for (const [what, sql] of Object.entries(NONE_OF)) {
-      const rows = connection.all(sql);
-      if (rows.length > 0) faults.push(`${what}, ${rows.length} times: ${JSON.stringify(rows.slice(0, 3))}`);
-    }
-    return [...faults, ...hashFaults(connection)];
-  });
+async function faultsOf(db: Looked): Promise<readonly string[]> {
+  const faults: string[] = [];
+  const integrity = (await db.all('PRAGMA integrity_check')).map((row) => textOf(row, 'integrity_check'));
+  if (integrity.join() !== 'ok') faults.push(`integrity_check: ${integrity.join('; ')}`);
+  try {
+    await db.run(`INSERT INTO memory_fts (memory_fts, rank) VALUES ('integrity-check', 1)`);
+  } catch (error) {
+    faults.push(`the full-text index and the table differ: ${String(error)}`);
+  }
+  for (const [what, sql] of Object.entries(NONE_OF)) {
+    const rows = await db.all(sql);
+    if (rows.length > 0) faults.push(`${what}, ${rows.length} times: ${JSON.stringify(rows.slice(0, 3))}`);
+  }
+  return [...faults, ...(await hashFaults(db))];
+}
+
+/**
+ * What is wrong with a database of memory, by SQL alone; empty when it is sound. Nobody else may write meanwhile.
+ * @param location a file's path, or the URL of a server
+ */
+export async function soundnessFaults(location: string): Promise<readonly string[]> {
+  if (location.startsWith('http')) {
+    await using db = await openRemoteDatabase({ url: location, runtime: createRuntime('silent') });
+    return await faultsOf(db);
+  }
+  return withConnection(location, (connection) =>
+    faultsOf({ all: async (sql) => connection.all(sql), run: async (sql) => connection.exec(sql) }),
+  );
 }
 
 interface Stored {

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { toSkillflowError } from '../../src/errors.ts';
+import { createMailbox, type Mailbox } from '../../src/mail/mailbox.ts';
 import { createCare } from '../../src/memory/care/create-care.ts';
 import { createEmbeddings } from '../../src/memory/embed/create-embeddings.ts';
 import type { Embeddings } from '../../src/memory/embed/embeddings.ts';
@@ -7,20 +8,29 @@ import { createLexicalEmbedder } from '../../src/memory/embed/lexical-embedder.t
 import { createMemory, type Memory } from '../../src/memory/memory.ts';
 import { createSearch } from '../../src/memory/search/search.ts';
 import { createVectorSearch } from '../../src/memory/vector/create-vector-search.ts';
+import { readAgentMetrics } from '../../src/run/agent-metrics.ts';
 import { createJournal } from '../../src/run/journal.ts';
+import { createPolls, type Polls } from '../../src/run/polls.ts';
 import { createRunLog } from '../../src/run/run-log.ts';
 import { createRuns, type Runs } from '../../src/run/runs.ts';
 import { createSwarms, type Swarms } from '../../src/run/swarms.ts';
+import { createTasks, type Tasks } from '../../src/run/tasks.ts';
+import type { SwarmSpec } from '../../src/skill/skill.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import type { Database } from '../../src/store/database.ts';
+import { textColumns, textOf } from '../../src/store/row.ts';
 
 /** All that reads and writes a project's database. */
 interface Parts extends AsyncDisposable {
+  readonly db: Database;
   readonly memory: Memory;
   readonly embeddings: Embeddings;
   readonly care: ReturnType<typeof createCare>;
   readonly runs: Runs;
   readonly swarms: Swarms;
+  readonly tasks: Tasks;
+  readonly polls: Polls;
+  readonly mail: Mailbox;
 }
 
 const never = new AbortController().signal;
@@ -41,12 +51,17 @@ function partsOf(db: Database, path: string, runtime: Runtime): Parts {
   const embeddings = createEmbeddings({ open, runtime, embedder: createLexicalEmbedder() });
   const vectors = createVectorSearch({ open, runtime, embeddings, folder: join(dirname(path), 'index'), workerUrl: null });
   const search = createSearch({ open, runtime, vectors: { semantic: true, search: async () => vectors } });
+  const runs = createRuns({ db, journal: createJournal({ db, runtime }), runtime });
   return {
+    db,
     memory: createMemory({ open, runtime, search: (input) => search.search(input) }),
     embeddings,
     care: createCare({ open, runtime, projectRoot: dirname(path), databasePath: path }),
-    runs: createRuns({ db, journal: createJournal({ db, runtime }), runtime }),
+    runs,
     swarms: createSwarms({ db, runtime }),
+    tasks: createTasks({ db, runs }),
+    polls: createPolls({ db, runtime }),
+    mail: createMailbox({ db, runtime }),
     [Symbol.asyncDispose]: async () => {
       await vectors.settled().catch(() => undefined);
       await vectors[Symbol.asyncDispose]();
@@ -57,30 +72,89 @@ function partsOf(db: Database, path: string, runtime: Runtime): Parts {
 
 const name = (n: number): { namespace: string; key: string } => ({ namespace: 'kept', key: `key-${n}` });
 
+const STEP = { id: '1-work-a', agentId: 'a', kind: 'work', round: 1, sees: [] } as const;
+const NO_LIMITS = { tokens: null, costUsd: null, wallMs: null, steps: null };
+const SWARM_SPEC: SwarmSpec = {
+  agents: [{ type: 'a', count: 1, capabilities: [] }],
+  topology: 'star',
+  strategy: 'plan',
+  span: 4,
+  maxRounds: 0,
+  decision: { rule: 'majority', quorum: 1, judge: null },
+  timeoutMs: 1_000,
+  execution: { parallel: true, maxConcurrent: 1, retry: { maxAttempts: 1, backoff: 'fixed', delayMs: 0 } },
+  provider: null,
+  budget: { run: NO_LIMITS, agent: NO_LIMITS },
+  supervision: { strategy: 'one_for_one', intensity: 1, periodMs: 1_000 },
+  approvals: [],
+  memory: { persistence: false, vectorSearch: false, ttlMs: null },
+  outputs: [],
+};
+
 async function addRun(db: Database, runtime: Runtime): Promise<void> {
   const log = createRunLog({ db, journal: createJournal({ db, runtime }), runtime });
-  const runId = await log.begin({
-    skill: 'review',
-    task: 'look',
-    provider: 'local',
-    selection: { tree: true },
-    changes: { root: '/', mode: 'tree', base: null, git: null, files: [], skipped: [], notes: [] },
-    plan: {
-      topology: 'star',
-      agents: [],
-      steps: [{ id: '1-work-a', agentId: 'a', kind: 'work', round: 1, sees: [] }],
-      messages: 0,
+  const { runId, events } = await log.begin({
+    spec: {
+      skill: 'review',
+      skillVersion: null,
+      skillDir: null,
+      task: 'look',
+      provider: 'anthropic',
+      selection: { tree: true },
+      swarm: SWARM_SPEC,
+      agents: [{ id: 'a', type: 'a', capabilities: [] }],
     },
+    version: '0',
+    changes: { root: '/', mode: 'tree', base: null, git: null, files: [], skipped: [], notes: [] },
+    plan: { topology: 'star', strategy: 'plan', agents: [], steps: [STEP], messages: 0 },
     startedAt: runtime.now(),
+    swarmId: null,
   });
+  if (events.length === 0) throw new Error('the run did not begin');
+  const claimed = await log.claim({ runId, step: STEP, owner: 'h/1/o', provider: 'anthropic', paid: true, leaseMs: 1e9 });
+  if (claimed === null) throw new Error('the step is not free');
+  const usage = {
+    model: 'm',
+    inputTokens: 1,
+    outputTokens: 1,
+    cacheReadTokens: 0,
+    cacheWriteTokens: 0,
+    requests: 1,
+    costUsd: 0.1,
+  };
+  const output = { findings: [], ballots: [], notes: [], stats: {}, text: 'words' };
+  await log.complete(claimed.claim, { output, reported: [], durationMs: 1, provider: 'anthropic', usage });
   const end = { type: 'run_completed', durationMs: 1, confirmed: 0, rejected: 0, undecided: 0, outputs: [] } as const;
   await log.finish(runId, 'completed', SUMMARY, end);
+}
+
+const MEMBERS = [
+  { id: 'a', role: 'coder' },
+  { id: 'b', role: 'tester' },
+];
+const PLACE = 'somewhere';
+
+async function vote(polls: Polls): Promise<void> {
+  const VOTERS = ['coder', 'tester'];
+  const { pollId } = await polls.open({ question: 'which?', options: ['x', 'y'], rule: 'weighted', voters: VOTERS });
+  for (const voter of VOTERS) await polls.cast({ pollId, voter, choice: 'x', reason: 'so' });
+  await polls.settle(pollId, 'x');
+  const open = await polls.open({ question: 'and now?', options: ['x', 'y'], rule: 'majority', voters: VOTERS, closesInMs: 1e9 });
+  await polls.cast({ pollId: open.pollId, voter: 'coder', choice: 'y', reason: 'so' });
+}
+
+async function write(mail: Mailbox): Promise<void> {
+  const send = (body: string) => mail.send({ place: PLACE, from: 'a', to: 'all', body, members: MEMBERS });
+  const { messageId } = await send('one');
+  await mail.read(PLACE, 'b');
+  await mail.ack(PLACE, 'b', [messageId]);
+  await send('two');
 }
 
 /** Puts rows into all tables. */
 export async function fillEverything(db: Database, path: string, runtime: Runtime): Promise<void> {
   await using parts = partsOf(db, path, runtime);
-  const { memory, embeddings, swarms } = parts;
+  const { memory, embeddings, swarms, polls, mail } = parts;
   const own = {
     kind: 'note',
     tags: ['one', 'two'],
@@ -103,9 +177,16 @@ export async function fillEverything(db: Database, path: string, runtime: Runtim
   await swarms.spawnAgent({ type: 'coder', swarmId: swarm.swarmId });
   await swarms.submitTask({ description: 'do', strategy: 'auto', priority: 'low', dependencies: [], swarmId: swarm.swarmId });
   await addRun(db, runtime);
+  await vote(polls);
+  await write(mail);
 }
 
-function reads({ memory, embeddings, care, runs, swarms }: Parts): readonly (() => Promise<unknown>)[] {
+/** The ids of a table, as its owner reads them. */
+async function idsOf(db: Database, table: 'poll' | 'task'): Promise<readonly string[]> {
+  return (await db.all(`SELECT ${textColumns(['id'])} FROM ${table}`)).map((row) => textOf(row, 'id'));
+}
+
+function reads({ db, memory, embeddings, care, runs, swarms, tasks, polls, mail }: Parts): readonly (() => Promise<unknown>)[] {
   const numbers = [0, 1, 2, 3, 4, 5, 11];
   return [
     ...numbers.flatMap((n) => [() => memory.get(name(n)), () => memory.links(name(n)), () => memory.history(name(n))]),
@@ -130,10 +211,20 @@ function reads({ memory, embeddings, care, runs, swarms }: Parts): readonly (() 
         await runs.events(runId, { after: 0, limit: 10 });
       }
     },
+    async () => {
+      for (const id of await idsOf(db, 'task')) await tasks.view(id);
+    },
+    async () => {
+      for (const id of await idsOf(db, 'poll')) await polls.status(id);
+    },
+    () => swarms.sample(),
+    () => readAgentMetrics(db, { limit: 10, offset: 0 }),
+    () => mail.read(PLACE, 'b'),
+    () => mail.pending(PLACE),
   ];
 }
 
-function writes({ memory, embeddings, care, swarms }: Parts): readonly (() => Promise<unknown>)[] {
+function writes({ db, memory, embeddings, care, swarms, polls, mail }: Parts): readonly (() => Promise<unknown>)[] {
   return [
     () => memory.store({ ...name(1), value: 'a third version', ifVersion: 2 }),
     () => memory.storeMany([0, 1, 5, 20].map((n) => ({ ...name(n), value: 'words of entry 1' }))),
@@ -150,6 +241,13 @@ function writes({ memory, embeddings, care, swarms }: Parts): readonly (() => Pr
       const task = await swarms.submitTask({ description: 'do', strategy: 'auto', priority: 'low', dependencies: [] });
       await swarms.taskStatus(task.taskId);
     },
+    () => vote(polls),
+    async () => {
+      for (const id of await idsOf(db, 'poll')) await polls.close(id);
+    },
+    () => polls.closeDue(PLACE),
+    () => write(mail),
+    () => mail.ack(PLACE, 'b', [1, 2]),
     () => care.doctor(),
     () => care.export('export.jsonl'),
     () => care.backup('backup.db'),

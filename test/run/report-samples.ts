@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import type { Decision, Outcome } from '../../src/ballot.ts';
-import type { ChangeSet } from '../../src/changes.ts';
+import type { EventScope } from '../../src/events.ts';
 import type { Finding } from '../../src/finding.ts';
 import { SEVERITIES } from '../../src/finding.ts';
 import type { ReportAgent, ReportInput, ReportRun } from '../../src/run/report/report.ts';
@@ -17,31 +17,13 @@ export const RUN: ReportRun = {
   durationMs: 3210,
 };
 
-export const CHANGES: ChangeSet = {
-  root: '/home/someone/project',
+export const CHANGES: EventScope = {
   mode: 'uncommitted',
   base: 'a'.repeat(40),
-  git: { top: '/home/someone/project', head: 'a'.repeat(40), branch: 'main', shallow: false },
+  git: { head: 'a'.repeat(40), branch: 'main', shallow: false },
   files: [
-    {
-      path: 'src/run.js',
-      absolutePath: '/home/someone/project/src/run.js',
-      language: 'javascript',
-      bytes: 900,
-      status: 'modified',
-      changed: [
-        { start: 3, end: 12 },
-        { start: 40, end: 41 },
-      ],
-    },
-    {
-      path: 'src/new.ts',
-      absolutePath: '/home/someone/project/src/new.ts',
-      language: 'typescript',
-      bytes: 90,
-      status: 'untracked',
-      changed: 'all',
-    },
+    { path: 'src/run.js', status: 'modified', changedLines: 12 },
+    { path: 'src/new.ts', status: 'untracked', changedLines: null },
   ],
   skipped: [
     { path: 'logo.png', reason: 'binary' },
@@ -207,7 +189,7 @@ export function withTexts(texts: readonly string[]): ReportInput {
     agents: SAMPLE.agents.map((one, at) => ({ ...one, id: text(7 + at), capabilities: [text(8)], reason: text(9) })),
     changes: {
       ...CHANGES,
-      git: { top: '/', head: text(10), branch: text(11), shallow: true },
+      git: { head: text(10), branch: text(11), shallow: true },
       skipped: [{ path: text(12), reason: 'symlink' }],
       notes: [{ code: 'x', message: text(13) }],
     },

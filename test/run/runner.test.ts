@@ -1,147 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { AskRequest, AskResult, Provider } from '../../src/agent/provider.ts';
-import type { ChangeSet } from '../../src/changes.ts';
-import type { RunEvent } from '../../src/events.ts';
-import type { Finding } from '../../src/finding.ts';
-import { createJournal } from '../../src/run/journal.ts';
-import { createRunLog } from '../../src/run/run-log.ts';
-import { createRunner } from '../../src/run/runner.ts';
-import { createRuns } from '../../src/run/runs.ts';
-import type { Runs } from '../../src/run/runs.ts';
-import type { Skill, SwarmSpec } from '../../src/skill/skill.ts';
-import type { Database } from '../../src/store/database.ts';
-import { openDatabase } from '../../src/store/open-database.ts';
+import type { AskRequest, AskResult } from '../../src/agent/provider.ts';
 import { testRuntime, useScratch } from '../store/scratch.ts';
+import { EMPTY, createRunPlace, finding, reviewing, scripted } from './run-place.ts';
+import type { RunPlace } from './run-place.ts';
 
 const { folder, onCleanUp } = useScratch();
-
-function finding(id: string): Finding {
-  const range = { startLine: 3, startColumn: 1, endLine: 3, endColumn: 9 };
-  return {
-    id,
-    rule: 'security/x',
-    severity: 'high',
-    confidence: 'high',
-    capability: 'c',
-    file: 'a.js',
-    range,
-    message: 'm',
-    evidence: 'e',
-  };
-}
-
-function skill(overrides: Partial<SwarmSpec> = {}): Skill & { readonly swarm: SwarmSpec } {
-  return {
-    name: 'test-skill',
-    description: 'd',
-    version: null,
-    triggers: [],
-    dir: '/nowhere',
-    file: '/nowhere/SKILL.md',
-    body: '',
-    license: null,
-    compatibility: null,
-    allowedTools: [],
-    metadata: {},
-    swarm: {
-      agents: ['finder', 'judge', 'critic'].map((type) => ({ type, count: 1, capabilities: [] })),
-      topology: 'mesh',
-      decision: { rule: 'majority', quorum: 1 },
-      timeoutMs: 20_000,
-      execution: { parallel: true, maxConcurrent: 4, retry: { maxAttempts: 3, backoff: 'fixed', delayMs: 1 } },
-      memory: { persistence: false, vectorSearch: false, ttlMs: null },
-      outputs: [
-        { type: 'report', format: 'markdown' },
-        { type: 'report', format: 'sarif' },
-      ],
-      ...overrides,
-    },
-  };
-}
-
-const EMPTY = { findings: [], ballots: [], notes: [], stats: {} };
-
-/** A provider that answers as a script says. */
-function scripted(answer: (request: AskRequest) => AskResult | Promise<AskResult>): Provider & { readonly asked: string[] } {
-  const asked: string[] = [];
-  return {
-    name: 'scripted',
-    asked,
-    ask: async (request) => {
-      asked.push(request.stepId);
-      return answer(request);
-    },
-    [Symbol.asyncDispose]: async () => undefined,
-  };
-}
-
-/** `finder` finds f1 and f2; `judge` confirms f1 and rejects f2; `critic` rejects f1 and abstains on f2. */
-function reviewing({ kind, agent }: AskRequest): AskResult {
-  if (kind === 'work')
-    return {
-      status: 'completed',
-      output: agent.type === 'finder' ? { ...EMPTY, findings: [finding('f1'), finding('f2')] } : EMPTY,
-    };
-  const votes = { finder: [], judge: ['confirm', 'reject'], critic: ['reject', 'abstain'] } as const;
-  const mine = agent.type === 'judge' || agent.type === 'critic' ? votes[agent.type] : [];
-  return {
-    status: 'completed',
-    output: {
-      ...EMPTY,
-      ballots: mine.map((vote, index) => ({ subject: `f${index + 1}`, voter: agent.id, vote, reason: `says ${vote}` })),
-    },
-  };
-}
-
-interface Setup {
-  readonly db: Database;
-  readonly dir: string;
-  readonly runs: Runs;
-  run(provider: Provider, spec?: Partial<SwarmSpec>, signal?: AbortSignal): Promise<string>;
-  request(provider: Provider, task: string): Promise<string>;
-  events(runId: string): Promise<readonly RunEvent[]>;
-}
-
-async function setup(changes: Partial<ChangeSet> = {}): Promise<Setup> {
-  const dir = await folder();
-  const runtime = testRuntime();
-  const db = await openDatabase(join(dir, '.skillflow', 'skillflow.db'), { runtime });
-  onCleanUp(() => db.close());
-  const journal = createJournal({ db, runtime });
-  const runner = createRunner({
-    openLog: async () => createRunLog({ db, journal, runtime }),
-    runtime,
-    projectRoot: dir,
-    version: '0.0.0',
-    collect: async () => ({ root: dir, mode: 'tree', base: null, git: null, files: [], skipped: [], notes: [], ...changes }),
-  });
-  return {
-    db,
-    dir,
-    runs: createRuns({ db, journal, runtime }),
-    run: (provider, spec = {}, signal = new AbortController().signal) =>
-      runner.run({
-        skill: skill(spec),
-        task: 'a task\0with a NUL',
-        selection: { tree: true },
-        provider,
-        signal,
-        onProgress: () => undefined,
-      }),
-    request: (provider, task) =>
-      runner.run({
-        skill: skill(),
-        task,
-        selection: { tree: true },
-        provider,
-        signal: new AbortController().signal,
-        onProgress: () => undefined,
-      }),
-    events: (runId) => journal.read(runId, { after: 0, limit: 1000 }),
-  };
-}
+const setup = async (): Promise<RunPlace> => createRunPlace(await folder(), onCleanUp);
 
 describe('a run', () => {
   test('asks every agent, records ballots and decisions, and writes the outputs', async () => {
@@ -198,6 +64,26 @@ describe('a run', () => {
       ['finder', 'hub'],
     ]);
     expect((await runs.get(runId)).summary).toMatchObject({ findings: 3, undecided: 3 });
+  });
+
+  test('in a ring an agent that repeats what it saw is not its reporter', async () => {
+    const { run, events, runs } = await setup();
+    const runId = await run(
+      scripted(({ kind, agent, sees }) => {
+        const seen = kind === 'work' ? sees.flatMap(({ output }) => output.findings) : [];
+        return { status: 'completed', output: { ...EMPTY, findings: [...seen, finding(agent.type)] } };
+      }),
+      { topology: 'ring' },
+    );
+    const reported = (await events(runId)).flatMap((event) =>
+      event.type === 'finding_reported' ? [[event.agentId, event.finding.id]] : [],
+    );
+    expect(reported).toEqual([
+      ['finder', 'finder'],
+      ['judge', 'judge'],
+      ['critic', 'critic'],
+    ]);
+    expect((await runs.get(runId)).summary).toMatchObject({ findings: 3 });
   });
 
   test('a finder does not vote on its own finding, and strangers do not vote at all', async () => {
@@ -281,25 +167,8 @@ describe('a run', () => {
   });
 
   test('begins nothing when what changed cannot be read', async () => {
-    const { db, dir } = await setup();
-    const runtime = testRuntime();
-    const journal = createJournal({ db, runtime });
-    const runner = createRunner({
-      openLog: async () => createRunLog({ db, journal, runtime }),
-      runtime,
-      projectRoot: dir,
-      version: '0',
-      collect: () => Promise.reject(new Error('no git')),
-    });
-    const request = {
-      skill: skill(),
-      task: '',
-      selection: {},
-      provider: scripted(reviewing),
-      signal: new AbortController().signal,
-      onProgress: () => undefined,
-    };
-    await expect(runner.run(request)).rejects.toThrow('no git');
+    const { db, run } = await createRunPlace(await folder(), onCleanUp, { collect: () => Promise.reject(new Error('no git')) });
+    await expect(run(scripted(reviewing))).rejects.toThrow('no git');
     expect(await db.all('SELECT id FROM run')).toEqual([]);
   });
 });

@@ -7,7 +7,7 @@ import { createSwarms } from '../../src/run/swarms.ts';
 import type { NewSwarm, NewTask, Swarms } from '../../src/run/swarms.ts';
 import { createRuntime } from '../../src/runtime.ts';
 import type { Database } from '../../src/store/database.ts';
-import { openDatabase } from '../../src/store/open-database.ts';
+import { openTestDatabase } from '../helpers/databases.ts';
 
 const runtime = createRuntime('silent');
 const SWARM: NewSwarm = { topology: 'star', strategy: 'auto', maxAgents: 8, config: {} };
@@ -21,8 +21,8 @@ let swarms: Swarms;
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'skillflow-swarms-'));
-  db = await openDatabase(join(dir, 'a.db'), { runtime });
-  other = await openDatabase(join(dir, 'a.db'), { runtime });
+  db = await openTestDatabase(join(dir, 'a.db'), { runtime });
+  other = await openTestDatabase(join(dir, 'a.db'), { runtime });
   swarms = createSwarms({ db, runtime });
 });
 afterEach(async () => {
@@ -76,12 +76,12 @@ describe('agents', () => {
   test('are registered under the role that their type stands for', async () => {
     const { swarmId } = await swarms.create(SWARM);
     const analyst = await swarms.spawnAgent({ type: 'analyst', capabilities: ['a', 'b'] });
-    expect(analyst).toMatchObject({ swarmId, type: 'analyst', role: 'code-analyzer', name: 'analyst-1', status: 'registered' });
+    expect(analyst).toMatchObject({ swarmId, type: 'analyst', role: 'analyst', name: 'analyst-1', status: 'registered' });
     const coder = await swarms.spawnAgent({ type: 'coder', name: 'Ada', swarmId });
     expect(coder).toMatchObject({ role: 'coder', name: 'Ada', capabilities: [] });
     expect(await other.get('SELECT type, role, capabilities FROM agent WHERE id = ?', [analyst.agentId])).toMatchObject({
       type: 'analyst',
-      role: 'code-analyzer',
+      role: 'analyst',
       capabilities: '["a","b"]',
     });
     const elsewhere = createSwarms({ db: other, runtime });
@@ -90,13 +90,14 @@ describe('agents', () => {
   });
 
   test.each([
-    ['analyst', 'code-analyzer'],
-    ['coordinator', 'task-orchestrator'],
-    ['optimizer', 'perf-analyzer'],
-    ['documenter', 'api-docs'],
-    ['monitor', 'performance-benchmarker'],
-    ['specialist', 'system-architect'],
-    ['architect', 'system-architect'],
+    ['coordinator', 'coordinator'],
+    ['task-orchestrator', 'coordinator'],
+    ['code-analyzer', 'analyst'],
+    ['perf-analyzer', 'optimizer'],
+    ['api-docs', 'documenter'],
+    ['monitor', 'performance-reviewer'],
+    ['specialist', 'architect'],
+    ['system-architect', 'architect'],
     ['security-analyst', 'security-analyst'],
   ])('%s is %s', async (type, role) => {
     await swarms.create(SWARM);
@@ -137,14 +138,13 @@ describe('agents', () => {
 });
 
 describe('tasks', () => {
-  test('are recorded as not executed, with the reason, in the newest swarm', async () => {
+  test('are recorded in the newest swarm', async () => {
     const { swarmId } = await swarms.create(SWARM);
     const first = await swarms.submitTask(TASK);
-    expect(first).toMatchObject({ swarmId, status: 'not_executed', runId: null });
-    expect(first.reason).toMatch(/skill_run/);
+    expect(first).toMatchObject({ swarmId, runId: null });
     const second = await swarms.submitTask({ ...TASK, dependencies: [first.taskId], priority: 'critical' });
     expect(await createSwarms({ db: other, runtime }).taskStatus(second.taskId)).toStrictEqual(second);
-    expect((await swarms.status()).tasks).toStrictEqual({ not_executed: 2 });
+    expect((await swarms.status()).tasks).toStrictEqual({ not_started: 2 });
   });
 
   test('belong to no swarm when there is none', async () => {

@@ -4,6 +4,17 @@ import { describe, expect, it } from 'vitest';
 import { parseSkillFolder } from '../../src/skill/parse.ts';
 import { brief, HEAD, parseFiles, skillFile, skillFolder, swarmOf } from './skill-folder.ts';
 
+const UNLIMITED = { tokens: null, costUsd: null, wallMs: null, steps: null };
+/** What a swarm is that says nothing on these. */
+const UNSAID = {
+  strategy: 'plan',
+  span: 4,
+  maxRounds: 3,
+  provider: null,
+  budget: { run: UNLIMITED, agent: UNLIMITED },
+  approvals: [],
+};
+
 const ONE_FILE = `---
 skill_name: demo
 version: 1.0
@@ -112,8 +123,10 @@ describe('the one-file form', () => {
         { type: 'security-analyst', count: 2, capabilities: ['secrets', 'security-patterns'] },
         { type: 'tester', count: 1, capabilities: ['test-gaps'] },
       ],
+      ...UNSAID,
       topology: 'hierarchy',
-      decision: { rule: 'quorum', quorum: 1 },
+      decision: { rule: 'quorum', quorum: 1, judge: null },
+      supervision: { strategy: 'one_for_one', intensity: 3 * 3 * 3, periodMs: 300_000 },
       timeoutMs: 300_000,
       execution: { parallel: false, maxConcurrent: 8, retry: { maxAttempts: 3, backoff: 'linear', delayMs: 500 } },
       memory: { persistence: true, vectorSearch: true, ttlMs: 86_400_000 },
@@ -158,8 +171,10 @@ describe('a swarm', () => {
     expect(diagnostics).toEqual([]);
     expect(swarm).toEqual({
       agents: [{ type: 'tester', count: 1, capabilities: [] }],
+      ...UNSAID,
       topology: 'star',
-      decision: { rule: 'majority', quorum: 1 },
+      decision: { rule: 'majority', quorum: 1, judge: null },
+      supervision: { strategy: 'one_for_one', intensity: 1 * 3 * 2, periodMs: 300_000 },
       timeoutMs: 300_000,
       execution: { parallel: true, maxConcurrent: 4, retry: { maxAttempts: 2, backoff: 'exponential', delayMs: 500 } },
       memory: { persistence: false, vectorSearch: false, ttlMs: null },
@@ -181,7 +196,7 @@ describe('a swarm', () => {
       { type: 'a', count: 3, capabilities: ['reasoning'], prompt: 'Look.' },
       { type: 'b', count: 1, capabilities: ['reasoning'] },
     ]);
-    expect(swarm?.decision).toEqual({ rule: 'quorum', quorum: 2 });
+    expect(swarm?.decision).toEqual({ rule: 'quorum', quorum: 2, judge: null });
     expect(swarm?.execution.retry.delayMs).toBe(2000);
   });
 
@@ -202,10 +217,9 @@ describe('a swarm', () => {
     ['coordination: {timeout: 0s}', 'error invalid_value 2:25'],
     ['coordination: {timeout: -5m}', 'error invalid_value 2:25'],
     ['coordination: {timeout: 5 weeks}', 'error invalid_value 2:25'],
-    ['coordination: {topology: adaptive}', 'error unsupported_topology 2:26'],
-    ['coordination: {consensus: byzantine}', 'error unsupported_consensus 2:27'],
+    ['coordination: {topology: centralized}', 'error unsupported_topology 2:26'],
     ['coordination: {consensus: raft}', 'error unsupported_consensus 2:27'],
-    ['coordination: {decision: {rule: unanimous}}', 'error unsupported_consensus 2:33'],
+    ['coordination: {decision: {rule: ranked}}', 'error unsupported_consensus 2:33'],
     ['coordination: {decision: {quorum: 0}}', 'error invalid_value 2:35'],
     ['coordination: {decision: {quorum: 2}}', 'error quorum_unreachable 2:27'],
     ['coordination: {consensus: majority, decision: {rule: quorum}}', 'error contradiction 2:16'],
@@ -242,8 +256,8 @@ describe('a swarm', () => {
   it('names what is supported', async () => {
     const { diagnostics } = await swarmOf('agents: [{type: a}]\ncoordination: {topology: hybrid, consensus: gossip}\n');
     expect(diagnostics.map((found) => found.message)).toEqual([
-      'coordination.topology: "hybrid" is not supported; supported are star, mesh, ring and hierarchy',
-      'coordination.consensus: "gossip" is not supported; supported are majority and quorum',
+      'coordination.topology: "hybrid" is not supported; supported are star, mesh, ring, hierarchy and adaptive',
+      'coordination.consensus: "gossip" is not supported; supported are majority, quorum, weighted, unanimous, byzantine and judge',
     ]);
   });
 

@@ -4,6 +4,7 @@ import { InvalidInputError } from '../../src/errors.ts';
 import { makePlan } from '../../src/swarm/make-plan.ts';
 import type { AgentSpecLike, PlanInput } from '../../src/swarm/make-plan.ts';
 import type { PlanStep } from '../../src/swarm/plan.ts';
+import { validatePlan } from '../../src/swarm/validate-plan.ts';
 
 const agent = (type: string, count = 1): AgentSpecLike => ({ type, count, capabilities: [] });
 const shape = (input: PlanInput): string[] => makePlan(input).steps.map((step) => `${step.id} < ${step.sees.join(' ')}`.trim());
@@ -106,6 +107,42 @@ const inputs = fc.record({
   topology: fc.constantFrom('star', 'mesh', 'ring', 'hierarchy'),
   agents: specs,
   span: fc.integer({ min: 1, max: 6 }),
+});
+
+describe('every plan of every strategy', () => {
+  it('is valid, the same for the same input, says which topology it has, and uses every agent', () => {
+    const all = fc.record({
+      topology: fc.constantFrom('star', 'mesh', 'ring', 'hierarchy', 'adaptive'),
+      strategy: fc.constantFrom('plan', 'cascade', 'fusion', 'neuro-divergent', 'adaptive'),
+      agents: specs,
+      task: fc.constantFrom('', 'review it', 'step by step', 'improve', 'brainstorm', 'summarize this'),
+      span: fc.integer({ min: 1, max: 6 }),
+      maxRounds: fc.integer({ min: 0, max: 16 }),
+      judge: fc.constantFrom(null, 'coordinator', 'a'),
+    });
+    fc.assert(
+      fc.property(all, (input) => {
+        const types = new Set(input.agents.map(({ type }) => type));
+        fc.pre(input.judge === null || (types.has(input.judge) && types.size > 1));
+        const plan = makePlan(input);
+        expect(makePlan(structuredClone(input))).toEqual(plan);
+        expect(() => validatePlan(plan)).not.toThrow();
+        expect(['star', 'mesh', 'ring', 'hierarchy']).toContain(plan.topology);
+        expect(['plan', 'cascade', 'fusion', 'neuro-divergent']).toContain(plan.strategy);
+        const hadChoice = input.strategy === 'adaptive' || input.topology !== plan.topology;
+        expect(plan.reason !== undefined).toBe(hadChoice);
+        expect(new Set(plan.steps.map((step) => step.agentId))).toEqual(new Set(plan.agents.map(({ id }) => id)));
+        const round = new Map(plan.steps.map((step) => [step.id, step.round]));
+        const late = plan.steps.filter((step) => step.sees.some((id) => (round.get(id) ?? 0) >= step.round));
+        expect(late).toEqual([]);
+        const typeOf = new Map(plan.agents.map(({ id, type }) => [id, type]));
+        const judges = plan.steps.filter((step) => typeOf.get(step.agentId) === input.judge);
+        const judging = plan.steps.filter((step) => step.kind === 'judge');
+        expect(input.judge === null ? [] : judging).toEqual(judges);
+      }),
+      { seed: 45, numRuns: 400 },
+    );
+  });
 });
 
 describe('every plan', () => {

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { allTools } from '../../src/tools/all-tools.ts';
 import { listTool } from '../../src/tools/listing.ts';
 import type { JsonSchema } from '../../src/tools/listing.ts';
+import { onServer } from '../helpers/databases.ts';
 import { createToolCalls } from './tool-calls.ts';
 import type { ToolCalls } from './tool-calls.ts';
 
@@ -53,6 +54,10 @@ const PLAIN: Readonly<Record<string, unknown>> = {
   version: 1,
 };
 const tools = allTools.map(listTool).filter(({ name }) => /^(?:memory|cache|snapshot)_/.test(name));
+/** Those whose every field is tried: on a server the ones that bring it what they are given. */
+const tried = onServer()
+  ? tools.filter(({ name }) => /^(?:memory_(?:store|list|search|link|clear)|cache_set)$/.test(name))
+  : tools;
 
 const required = ({ required: names = [] }: JsonSchema): Record<string, unknown> =>
   Object.fromEntries(names.map((name) => [name, PLAIN[name]]));
@@ -76,7 +81,7 @@ async function unharmed(calls: ToolCalls): Promise<void> {
 }
 
 describe('hostile input', { timeout: 240_000 }, () => {
-  test.each(tools.map(({ name, inputSchema }) => ({ name, inputSchema })))(
+  test.each(tried.map(({ name, inputSchema }) => ({ name, inputSchema })))(
     '$name: in every field',
     async ({ name, inputSchema }) => {
       await using calls = await createToolCalls();
@@ -109,7 +114,7 @@ describe('hostile input', { timeout: 240_000 }, () => {
       fc.asyncProperty(anyCall, async ({ tool, input }) => {
         if (Object(input).namespace !== KEPT.namespace) await callHostile(calls, tool, input);
       }),
-      { seed: 20_261_121, numRuns: 400 },
+      { seed: 20_261_121, numRuns: onServer() ? 100 : 400 },
     );
     await unharmed(calls);
   });

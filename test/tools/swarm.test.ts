@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createRuntime } from '../../src/runtime.ts';
 import type { Database } from '../../src/store/database.ts';
-import { openDatabase } from '../../src/store/open-database.ts';
+import { openLocation } from '../helpers/open-location.ts';
 import { createTestApp } from '../helpers/test-app.ts';
 import type { TestApp } from '../helpers/test-app.ts';
 
@@ -12,8 +12,7 @@ let db: Database;
 
 beforeEach(async () => {
   app = await createTestApp();
-  const path = app.skillflow.app.config.databasePath;
-  db = await openDatabase(path, { runtime: createRuntime('silent') });
+  db = await openLocation(app.location, { runtime: createRuntime('silent') });
 });
 afterEach(async () => {
   await db.close();
@@ -44,12 +43,12 @@ test('a swarm, its agent and its task are rows, and read the same after a restar
   });
   expect(await db.get('SELECT type, role, swarm_id FROM agent WHERE id = ?', [agentId])).toMatchObject({
     type: 'architect',
-    role: 'system-architect',
+    role: 'architect',
     swarm_id: swarmId,
   });
-  expect(await db.get('SELECT description, status FROM task WHERE id = ?', [taskId])).toMatchObject({
+  expect(await db.get('SELECT description, run_id FROM task WHERE id = ?', [taskId])).toMatchObject({
     description: `do ${HOSTILE}`,
-    status: 'not_executed',
+    run_id: expect.stringMatching(/^run_/),
   });
   const ask = async (): Promise<unknown> => [
     await output('swarm_status', {}),
@@ -60,18 +59,24 @@ test('a swarm, its agent and its task are rows, and read the same after a restar
   await app.restart();
   expect(await ask()).toStrictEqual(before);
   expect(before).toMatchObject([
-    { swarmId, agents: { registered: 1 }, tasks: { not_executed: 1 } },
-    { swarmId, total: 1, agents: [{ agentId, type: 'architect', role: 'system-architect', status: 'registered' }] },
-    { taskId, swarmId, status: 'not_executed', runId: null },
+    { swarmId, agents: { registered: 1 }, tasks: { awaiting_host: 1 } },
+    { swarmId, total: 1, agents: [{ agentId, type: 'architect', role: 'architect', status: 'registered' }] },
+    { taskId, swarmId, status: 'awaiting_host', runId: expect.stringMatching(/^run_/) },
   ]);
 });
 
-test('what nothing runs says so', async () => {
+test('what runs nothing by itself says so, and a task that waits says for what', async () => {
   await output('swarm_create', {});
   expect(await output('agent_spawn', { type: 'coder' })).toMatchObject({
-    note: expect.stringMatching(/nothing runs on its behalf/),
+    note: expect.stringMatching(/runs nothing by itself; task_submit/),
   });
-  expect(await output('task_submit', { description: 'x' })).toMatchObject({ reason: expect.stringMatching(/skill_run/) });
+  const first = await output('task_submit', { description: 'x' });
+  expect(first).toMatchObject({ status: 'awaiting_host' });
+  expect(await output('task_submit', { description: 'y', dependencies: [first['taskId']] })).toMatchObject({
+    status: 'blocked',
+    reason: expect.stringContaining(`${String(first['taskId'])} is awaiting_host`),
+    runId: null,
+  });
 });
 
 test('defaults are those that the schema names', async () => {
@@ -172,13 +177,13 @@ describe('text', () => {
     const agentId = await idOf('agent_spawn', { type: 'analyst', name: 'a\u001B[31mb', capabilities: ['x', 'y'] }, 'agentId');
     const [head, row] = (await text('agent_list', {})).split('\n');
     expect(head).toMatch(/^AGENT +NAME +ROLE +STATUS +CAPABILITIES$/);
-    expect(row).toBe(`${agentId}  ${String.raw`a\x1b[31mb`}  code-analyzer  registered  x, y`);
+    expect(row).toBe(`${agentId}  ${String.raw`a\x1b[31mb`}  analyst  registered  x, y`);
   });
 
-  test('a status counts, and a task says why it is not executed', async () => {
+  test('a status counts, and a task says how it stands', async () => {
     await output('swarm_create', {});
     await output('agent_spawn', { type: 'coder' });
     expect(await text('swarm_status', {})).toMatch(/agents +1 registered\ntasks +none\n/);
-    expect(await text('task_submit', { description: 'x' })).toMatch(/status +not_executed\nreason +no provider/);
+    expect(await text('task_submit', { description: 'x' })).toMatch(/status +awaiting_host\n/);
   });
 });

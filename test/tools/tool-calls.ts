@@ -36,7 +36,7 @@ export async function createToolCalls(options: Omit<TestAppOptions, 'runtime'> =
     },
     output,
     text: async (tool, input) => app.skillflow.render(tool, await output(tool, input), { color: false, width: 80 }),
-    raw: (sql, params) => rawSql(app.skillflow.app.config.databasePath, sql, params),
+    raw: (sql, params) => rawSql(app.location, sql, params),
     [Symbol.asyncDispose]: () => app[Symbol.asyncDispose](),
   };
 }

@@ -1,5 +1,5 @@
 import type { Ballot, Decision, Outcome, Vote } from '../../ballot.ts';
-import type { ChangeSet } from '../../changes.ts';
+import type { EventScope } from '../../events.ts';
 import { SEVERITIES } from '../../finding.ts';
 import type { Confidence, Severity, SourceRange } from '../../finding.ts';
 import { findOmissions } from './omissions.ts';
@@ -78,6 +78,7 @@ function judge(
             abstains: decision.abstains,
             quorum: decision.quorum,
             eligible: decision.eligible,
+            ...(decision.note === undefined ? {} : { note: decision.note }),
           },
   };
 }
@@ -88,19 +89,14 @@ function countOutcomes(findings: readonly ReportFinding[]): OutcomeCounts {
   return counts;
 }
 
-function describeScope({ mode, base, git, files, skipped }: ChangeSet): Scope {
-  const described = files.map(({ path, status, changed }) => ({
-    path,
-    status,
-    changedLines: changed === 'all' ? null : changed.reduce((sum, { start, end }) => sum + end - start + 1, 0),
-  }));
+function describeScope({ mode, base, git, files, skipped }: EventScope): Scope {
   return {
     mode,
     base,
     git: git === null ? null : { head: git.head, branch: git.branch, shallow: git.shallow },
-    files: described,
-    changedLines: described.reduce((sum, { changedLines }) => sum + (changedLines ?? 0), 0),
-    wholeFiles: described.filter(({ changedLines }) => changedLines === null).length,
+    files: files.map(({ path, status, changedLines }) => ({ path, status, changedLines })),
+    changedLines: files.reduce((sum, { changedLines }) => sum + (changedLines ?? 0), 0),
+    wholeFiles: files.filter(({ changedLines }) => changedLines === null).length,
     skipped: skipped.length,
   };
 }
@@ -128,6 +124,7 @@ export function buildReport(input: ReportInput): Report {
       topology: run.topology,
       status: run.status,
       ...(run.reason === undefined ? {} : { reason: run.reason }),
+      ...(run.planReason === undefined ? {} : { planReason: run.planReason }),
       startedAt: run.startedAt,
       durationMs: run.durationMs,
     },
@@ -154,7 +151,10 @@ export function buildReport(input: ReportInput): Report {
       durationMs: agent.durationMs,
       findings: agent.findings,
       ballots: agent.ballots,
+      ...(agent.provider === undefined ? {} : { provider: agent.provider }),
     })),
+    ...(input.answers === undefined ? {} : { answers: input.answers }),
+    ...(input.spending === undefined ? {} : { spending: input.spending }),
     outputs: input.outputs ?? [],
   };
 }

@@ -12,6 +12,7 @@ import {
   ofOutcome,
   describeOmissions,
   place,
+  spendingSentences,
   verdict,
   voteSentences,
 } from './sentences.ts';
@@ -58,8 +59,9 @@ function weakness(cwe: string): string {
 function describeOutcome({ outcome, decision }: ReportFinding): string {
   const word = OUTCOME_WORDS[outcome];
   if (decision === null) return word;
-  const { rule, confirms, rejects, quorum, eligible } = decision;
-  return `${word} with ${confirms} for and ${rejects} against (${rule}, at least ${quorum} of ${eligible} had to vote)`;
+  const { rule, confirms, rejects, quorum, eligible, note } = decision;
+  const how = `${rule}, at least ${quorum} of ${eligible} had to vote${note === undefined ? '' : `; ${inline(note)}`}`;
+  return `${word} with ${confirms} for and ${rejects} against (${how})`;
 }
 
 function findingBlock(finding: ReportFinding): string {
@@ -113,6 +115,26 @@ function omissionsSection(report: Report): readonly string[] {
   return ['## Not looked at', omissions.map(({ sentence }) => `- ${inline(sentence)}`).join('\n')];
 }
 
+/** Words of agents are text of models: shown as they are, and never as part of the document. */
+function answersSection({ answers = [] }: Report): readonly string[] {
+  if (answers.length === 0) return [];
+  const blocks = answers.flatMap(({ agentId, text, confidence }) => [
+    `### ${inline(agentId)}${confidence === undefined ? '' : ` (says it is ${Math.round(confidence * 100)} % sure)`}`,
+    fenced(text, 'markdown'),
+  ]);
+  return ['## Answers', ...blocks];
+}
+
+function spendingSection({ spending }: Report): readonly string[] {
+  if (spending === undefined) return [];
+  return [
+    '## Spending',
+    spendingSentences(spending)
+      .map((sentence) => `- ${inline(sentence)}`)
+      .join('\n'),
+  ];
+}
+
 function agentsSection({ agents }: Report): readonly string[] {
   if (agents.length === 0) return ['## Agents', 'No agent took part.'];
   const rows = agents.map((agent) => [
@@ -134,6 +156,7 @@ function runSection({ run }: Report): readonly string[] {
     `**Run:** ${codeSpan(run.id)}, ${run.status}`,
     `**Provider:** ${inline(run.provider)}`,
     `**Topology:** ${inline(run.topology)}`,
+    ...(run.planReason === undefined ? [] : [`**Chosen because:** ${inline(run.planReason)}`]),
     `**Time:** ${duration(run.durationMs)}${started === null ? '' : `, from ${started}`}`,
   ];
   const command = fenced(`skillflow show ${printable(run.id)}`, 'sh');
@@ -151,10 +174,12 @@ export function renderMarkdown(report: Report): string {
     `# Skillflow report: ${inline(report.run.skill)}`,
     verdict(report).map(inline).join(' '),
     ...(report.counts.total === 0 ? [] : [summary(report)]),
+    ...answersSection(report),
     ...findingsSection(report),
     ...losersSection(report),
     ...omissionsSection(report),
     ...agentsSection(report),
+    ...spendingSection(report),
     ...runSection(report),
   ];
   return `${blocks.join('\n\n')}\n`;

@@ -1,5 +1,6 @@
 import type { Ballot, Decision, DecisionRule, Outcome, Vote } from '../../ballot.ts';
-import type { ChangeSet, SkipReason, SourceFile } from '../../changes.ts';
+import type { SkipReason } from '../../changes.ts';
+import type { EventScope } from '../../events.ts';
 import type { Finding, Note, Severity } from '../../finding.ts';
 import type { RunState } from '../runs.ts';
 
@@ -14,9 +15,11 @@ export interface ReportRun {
   readonly status: RunState;
   /** Why it failed or was cancelled. */
   readonly reason?: string;
+  /** Why topology and strategy were chosen, where there was a choice. */
+  readonly planReason?: string;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
-  /** Until it ended, or until the report was made. */
+  /** Until its last step ended. */
   readonly durationMs: number;
 }
 
@@ -33,20 +36,40 @@ export interface ReportAgent {
   readonly findings: number;
   /** How many ballots it cast. */
   readonly ballots: number;
+  /** Who did its thinking, where anyone did. */
+  readonly provider?: string;
+}
+
+/** What an agent answered in words. */
+export interface ReportAnswer {
+  readonly agentId: string;
+  readonly stepId: string;
+  /** Markdown. */
+  readonly text: string;
+  /** How sure the agent says it is, 0–1. */
+  readonly confidence?: number;
+}
+
+/** What was spent on models. */
+export interface ReportSpending {
+  readonly tokens: number;
+  readonly requests: number;
+  /** Of what has a known price. */
+  readonly costUsd: number;
+  /** Models without a known price. */
+  readonly unpriced: readonly string[];
+  /** Attempts that were cut off, and whose call may have been paid for a second time. */
+  readonly possiblyBilledTwice: number;
 }
 
 /** What the run looked at. No absolute paths: a report may be published. */
 export interface Scope {
-  readonly mode: ChangeSet['mode'];
+  readonly mode: EventScope['mode'];
   /** The revision compared with, full hash. */
   readonly base: string | null;
-  readonly git: { readonly head: string | null; readonly branch: string | null; readonly shallow: boolean } | null;
+  readonly git: EventScope['git'];
   /** In the change set's order; `changedLines` is `null` where the whole file was under review. */
-  readonly files: readonly {
-    readonly path: string;
-    readonly status: SourceFile['status'];
-    readonly changedLines: number | null;
-  }[];
+  readonly files: EventScope['files'];
   /** Sum over the files of which only a part was under review. */
   readonly changedLines: number;
   /** How many files were under review as a whole. */
@@ -102,6 +125,7 @@ export interface ReportFinding extends Finding {
     readonly abstains: number;
     readonly quorum: number;
     readonly eligible: number;
+    readonly note?: string;
   } | null;
 }
 
@@ -121,6 +145,10 @@ export interface Report {
   /** What was not looked at and why. */
   readonly omissions: Omissions;
   readonly agents: readonly ReportAgent[];
+  /** Absent where nobody answered in words: those of the last round that did, in the plan's order. */
+  readonly answers?: readonly ReportAnswer[];
+  /** Absent where no model was asked. */
+  readonly spending?: ReportSpending;
   /** Where the report is written: paths from the project root; empty when it is only shown. */
   readonly outputs: readonly string[];
 }
@@ -128,7 +156,9 @@ export interface Report {
 export interface ReportInput {
   readonly run: ReportRun;
   readonly agents: readonly ReportAgent[];
-  readonly changes: ChangeSet;
+  readonly changes: EventScope;
+  readonly answers?: readonly ReportAnswer[];
+  readonly spending?: ReportSpending;
   /** One an id. */
   readonly findings: readonly (Finding & { readonly reportedBy: readonly string[] })[];
   readonly ballots: readonly Ballot[];

@@ -7,7 +7,7 @@ import type { SkipReason } from '../../changes.ts';
 import { SEVERITIES } from '../../finding.ts';
 import type { SourceRange } from '../../finding.ts';
 import { printable, printableProse, truncate } from '../../printable.ts';
-import type { Report, ReportFinding } from './report.ts';
+import type { Report, ReportFinding, ReportSpending } from './report.ts';
 
 /** What people read for an outcome; `no_quorum` says that nobody but the finder had evidence. */
 export const OUTCOME_WORDS: Readonly<Record<Outcome, string>> = {
@@ -101,9 +101,14 @@ function describeLines({ scope }: Report): string {
 function describeState({ run }: Report): readonly string[] {
   if (run.status === 'completed') return [];
   if (run.status === 'running') return ['The run is still under way; this is what was recorded so far.'];
-  const what = { interrupted: 'was interrupted: its process ended first', failed: 'failed', cancelled: 'was cancelled' }[
-    run.status
-  ];
+  const what = {
+    awaiting_host: 'waits for the host',
+    paused: 'is paused',
+    awaiting_approval: 'waits for an approval',
+    interrupted: 'was interrupted: its process ended first',
+    failed: 'failed',
+    cancelled: 'was cancelled',
+  }[run.status];
   const why = run.reason === undefined ? '' : ` (${printableProse(run.reason).replace(/\.$/u, '')})`;
   return [`The run ${what}${why}; this is what was recorded until then.`];
 }
@@ -199,5 +204,24 @@ export function voteSentences(finding: ReportFinding): readonly string[] {
     ...(confirmed === '' ? [] : [`confirmed by ${confirmed}`]),
     ...(rejected === '' ? [] : [`rejected by ${rejected}`]),
     ...(abstentions.length === 0 ? [] : [`abstained: ${abstentions.map(({ voter }) => cut(voter)).join(', ')}${shared}`]),
+  ];
+}
+
+/** What a run cost, in sentences. */
+export function spendingSentences({
+  tokens,
+  requests,
+  costUsd,
+  unpriced,
+  possiblyBilledTwice,
+}: ReportSpending): readonly string[] {
+  const models = unpriced.length === 0 ? '' : `, without what ${unpriced.join(', ')} cost, whose price is not known`;
+  return [
+    `${count(requests, 'request')} with ${tokens.toLocaleString('en-US')} tokens cost $${costUsd.toFixed(4)}${models}.`,
+    ...(possiblyBilledTwice === 0
+      ? []
+      : [
+          `${count(possiblyBilledTwice, 'attempt')} were cut off: their calls are possibly billed twice, and are not in the sum.`,
+        ]),
   ];
 }

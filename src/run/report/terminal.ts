@@ -2,7 +2,7 @@ import { SEVERITIES } from '../../finding.ts';
 import type { Severity } from '../../finding.ts';
 import { printable, printableLines, printableProse, truncate, truncateStart, wrap } from '../../printable.ts';
 import type { Report, ReportFinding } from './report.ts';
-import { count, duration, ofOutcome, describeOmissions, place, verdict, voteSentences } from './sentences.ts';
+import { count, duration, ofOutcome, describeOmissions, place, spendingSentences, verdict, voteSentences } from './sentences.ts';
 
 export interface TerminalOptions {
   /** Whether to write SGR colour codes. */
@@ -12,6 +12,7 @@ export interface TerminalOptions {
 }
 
 const MAX_FINDINGS = 20;
+const MAX_ANSWER_LINES = 60;
 const MIN_WIDTH = 40;
 /** How many columns of one piece of prose are shown. */
 const MAX_PROSE = 600;
@@ -79,6 +80,20 @@ function findingsPart(page: Page, report: Report): readonly string[] {
   ];
 }
 
+function answersPart(page: Page, { answers = [] }: Report): readonly string[] {
+  return answers.flatMap(({ agentId, text }) => [
+    '',
+    page.paint('bold', truncate(printable(agentId), page.width)),
+    ...printableLines(text)
+      .slice(0, MAX_ANSWER_LINES)
+      .flatMap((line) => (line.trim() === '' ? [''] : wrap(line, page.width - 2).map((part) => `  ${part}`))),
+  ]);
+}
+
+function spendingPart(page: Page, { spending }: Report): readonly string[] {
+  return spending === undefined ? [] : ['', ...spendingSentences(spending).flatMap((line) => paragraph(page, line, 0))];
+}
+
 function omissionsPart(page: Page, report: Report): readonly string[] {
   const omissions = describeOmissions(report);
   if (omissions.length === 0) return [];
@@ -107,7 +122,9 @@ export function renderTerminal(report: Report, { color, width }: TerminalOptions
     page.paint('bold', title),
     ...paragraph(page, verdict(report).join(' '), 0),
     ...countsLine(page, report),
+    ...answersPart(page, report),
     ...findingsPart(page, report),
+    ...spendingPart(page, report),
     ...omissionsPart(page, report),
     ...outputsPart(page, report),
   ];

@@ -1,3 +1,4 @@
+import { judgeRound } from './judge-round.ts';
 import { planStep } from './topology.ts';
 import type { ArrangeSteps } from './topology.ts';
 
@@ -7,14 +8,5 @@ import type { ArrangeSteps } from './topology.ts';
  */
 export const mesh: ArrangeSteps = (agents) => {
   const work = agents.map((agent) => planStep(1, 'work', agent));
-  if (agents.length === 1) return work;
-  const judgeOthers = agents.map((agent) =>
-    planStep(
-      2,
-      'judge',
-      agent,
-      work.filter((step) => step.agentId !== agent.id),
-    ),
-  );
-  return [...work, ...judgeOthers];
+  return [...work, ...judgeRound(work, agents)];
 };

@@ -6,6 +6,7 @@ import { encodeValue, type JsonValue } from '../../../src/memory/value.ts';
 import { contentHash } from '../../../src/store/content-hash.ts';
 import type { Database, Queries, Row } from '../../../src/store/database.ts';
 import { openDatabase } from '../../../src/store/open-database.ts';
+import { openTestDatabase } from '../../helpers/databases.ts';
 import { numberOf } from '../../../src/store/row.ts';
 import { testRuntime } from '../../store/scratch.ts';
 
@@ -24,14 +25,16 @@ export interface Scratch {
   onCleanUp(action: () => Promise<unknown>): void;
 }
 
+/** @param options.isFile in a file also where the tests are run on a server: what is merged or backed up is one */
 export async function openPlace(
   scratch: Scratch,
-  options: { root?: string; key?: string; now?: () => number } = {},
+  options: { root?: string; key?: string; now?: () => number; isFile?: boolean } = {},
 ): Promise<Place> {
   const root = options.root ?? (await scratch.folder());
   const path = join(root, '.skillflow', 'skillflow.db');
   const runtime = testRuntime({ now: options.now ?? (() => NOW) });
-  const db = await openDatabase(path, { runtime, key: options.key });
+  const open = options.isFile === true ? openDatabase : openTestDatabase;
+  const db = await open(path, { runtime, key: options.key });
   scratch.onCleanUp(() => db.close());
   const care = createCare({ open: async () => db, runtime, projectRoot: root, databasePath: path, key: options.key });
   return { root, path, db, care };

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { NotSupportedError } from '../../../src/errors.ts';
 import { createCare } from '../../../src/memory/care/create-care.ts';
-import { databaseBackends } from '../../helpers/databases.ts';
+import { databaseBackends, onServer } from '../../helpers/databases.ts';
 import { testRuntime, useScratch } from '../../store/scratch.ts';
 import { everything, link, noReport, NOW, openPlace, put, say, type Place } from './place.ts';
 
 const scratch = useScratch();
 
-describe.each(databaseBackends().filter(({ isRemote }) => isRemote))('a memory on a server ($name)', ({ fresh }) => {
+describe.skipIf(!onServer()).each(databaseBackends())('a memory on a server ($name)', ({ fresh }) => {
   async function openThere(): Promise<Place> {
     const root = await scratch.folder();
     const runtime = testRuntime({ now: () => NOW });
@@ -19,7 +19,7 @@ describe.each(databaseBackends().filter(({ isRemote }) => isRemote))('a memory o
   }
 
   test('is exported, imported, merged, counted, examined and compacted as a local one', async () => {
-    const [local, remote] = [await openPlace(scratch), await openThere()];
+    const [local, remote] = [await openPlace(scratch, { isFile: true }), await openThere()];
     await local.db.write(async (queries) => {
       for (let n = 0; n < 300; n += 1) await put(queries, 'n', `key ${n}`, { value: { n, odd: 'a\0b\ud800', ü: -0 }, at: n });
     });
@@ -62,7 +62,7 @@ describe.each(databaseBackends().filter(({ isRemote }) => isRemote))('a memory o
 
   test('has no file to back up', async () => {
     const { care, root } = await openThere();
-    copyFileSync((await (await openPlace(scratch)).care.backup()).path, join(root, 'b.db'));
+    copyFileSync((await (await openPlace(scratch, { isFile: true })).care.backup()).path, join(root, 'b.db'));
     const calls = [
       () => care.backup(),
       () => care.snapshot(),
@@ -76,8 +76,4 @@ describe.each(databaseBackends().filter(({ isRemote }) => isRemote))('a memory o
       expect(error).toMatchObject({ hint: expect.stringMatching(/export/i) });
     }
   }, 60_000);
-});
-
-test('the tests of a server need one', () => {
-  expect(databaseBackends().length).toBeGreaterThan(0);
 });

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { ConflictError, InvalidInputError, NotFoundError } from '../../../src/errors.ts';
 import { contentHash } from '../../../src/store/content-hash.ts';
 import { connect, endReading } from '../../../src/store/connection.ts';
+import { onServer } from '../../helpers/databases.ts';
 import { useScratch } from '../../store/scratch.ts';
 import { everything, faults, link, NOW, openPlace, say, type Place } from './place.ts';
 
@@ -48,7 +49,9 @@ describe('compacting', () => {
     }
     const report = await place.care.compact({ keepVersions: 2 });
     expect(report).toMatchObject({ expired: 1, purged: 1, versions: 5, duplicates: 0, vectors: 1 });
-    expect(report.bytesAfter).toBeLessThan(report.bytesBefore ?? 0);
+    const { bytesBefore, bytesAfter } = report; // a server tells no size
+    const isRight = onServer() ? bytesBefore === null && bytesAfter === null : (bytesAfter ?? 0) < (bytesBefore ?? 0);
+    expect(isRight, `${bytesBefore} ${bytesAfter}`).toBe(true);
     expect(await keys()).toEqual(['b', 'v']);
     expect((await everything(place.db)).versions).toMatchObject([{ version: 6 }, { version: 7 }]);
     expect(await faults(place.db)).toEqual([]);
@@ -118,13 +121,14 @@ describe('stats', () => {
       newestAt: NOW - 1000,
     });
     expect(stats.largest[0]).toEqual({ namespace: 'n', key: 'b', bytes: 100 });
-    expect(stats.fileBytes).toBeGreaterThan(4096);
+    expect(stats.fileBytes ?? 0).toBeGreaterThan(onServer() ? -1 : 4096); // a server tells no size
     expect(await place.care.stats('n')).toMatchObject({ entries: 1, versions: 0, links: 0, deleted: 0, byAge: { week: 1 } });
     expect(await place.care.stats('none')).toMatchObject({ entries: 0, valueBytes: 0, oldestAt: null, largest: [] });
   });
 });
 
-describe('the doctor', () => {
+// Behind the back of foreign keys, and mended after a backup; care/remote.test.ts has what the doctor finds on a server.
+describe.skipIf(onServer())('the doctor', () => {
   const wrong = async (repair = false) => {
     const report = await place.care.doctor({ repair });
     return {
@@ -242,7 +246,8 @@ describe('the doctor', () => {
   });
 });
 
-describe('persisting', () => {
+// The log is a file.
+describe.skipIf(onServer())('persisting', () => {
   test('moves the log into the file', async () => {
     for (let n = 0; n < 20; n += 1) await say(place, `k${n}`, 'x'.repeat(5000));
     expect(statSync(`${place.path}-wal`).size).toBeGreaterThan(0);
@@ -263,7 +268,8 @@ describe('persisting', () => {
   });
 });
 
-describe('snapshots', () => {
+// Snapshots are copies of the file.
+describe.skipIf(onServer())('snapshots', () => {
   const SWARM = `INSERT INTO swarm (id, topology, strategy, max_agents, status, created_at, updated_at) VALUES (?, 'star', 's', 3, 'active', 1, 1)`;
   const AGENT = `INSERT INTO agent (id, swarm_id, type, status, created_at, updated_at) VALUES (?, ?, 't', 'idle', 1, 1)`;
   const TASK = `INSERT INTO task (id, swarm_id, description, strategy, priority, status, created_at, updated_at) VALUES (?, ?, 'd', 's', 'p', 'open', 1, 1)`;

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { InvalidInputError } from '../../../src/errors.ts';
 import type { SearchInput, SearchResult } from '../../../src/memory/search/answer.ts';
-import { databaseBackends } from '../../helpers/databases.ts';
+import { databaseBackends, onServer } from '../../helpers/databases.ts';
 import { scratchMemory, type ScratchMemory } from './scratch-search.ts';
 
 let it: ScratchMemory;
@@ -42,7 +42,8 @@ async function walk(input: SearchInput, between: (page: number) => Promise<void>
 
 const different = (results: readonly SearchResult[]): number => new Set(results.map(({ id }) => id)).size;
 
-describe('on a file', () => {
+// Many pages of large sets: what they ask of the database is asked below, too.
+describe.skipIf(onServer())('large sets', () => {
   beforeEach(async () => {
     it = await scratchMemory(databaseBackends()[0] ?? expect.fail('no database'));
   });

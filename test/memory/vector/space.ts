@@ -15,6 +15,7 @@ import { dotAt } from '../../../src/memory/vector/rows.ts';
 import type { VectorHit } from '../../../src/memory/vector/vector-search.ts';
 import { contentHash } from '../../../src/store/content-hash.ts';
 import type { Database } from '../../../src/store/database.ts';
+import { numberOf } from '../../../src/store/row.ts';
 import { testRuntime } from '../../store/scratch.ts';
 
 export type Vector = Float32Array<ArrayBuffer>;
@@ -94,24 +95,25 @@ let keys = 0;
 
 /** Adds entries with their vectors; returns the ids of the entries. */
 export async function add(db: Database, spaceId: number, entries: readonly Added[]): Promise<readonly number[]> {
+  const rows = entries.map(({ vector, namespace = 'n', value }) => {
+    keys += 1;
+    const text = value ?? `value ${keys}`;
+    const bytes = Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength);
+    return [namespace, `k${keys}`, text, Buffer.from(contentHash(text)).toString('hex'), bytes.toString('hex')];
+  });
+  const json = JSON.stringify(rows); // one statement for all: to a server each is a way of its own
   return db.write(async (queries) => {
-    const ids: number[] = [];
-    for (const { vector, namespace = 'n', value } of entries) {
-      keys += 1;
-      const text = value ?? `value ${keys}`;
-      const hash = contentHash(text);
-      const { lastId } = await queries.run(
-        `INSERT INTO memory_entry (namespace, key, value, format, hash, created_at, updated_at) VALUES (?, ?, ?, 'text', ?, 1, 1)`,
-        [namespace, `k${keys}`, text, hash],
-      );
-      ids.push(lastId);
-      await queries.run('INSERT INTO embedding (space_id, hash, vector) VALUES (?, ?, ?) ON CONFLICT DO NOTHING', [
-        spaceId,
-        hash,
-        new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength),
-      ]);
-    }
-    return ids;
+    const added = await queries.all(
+      `INSERT INTO memory_entry (namespace, key, value, format, hash, created_at, updated_at)
+        SELECT value ->> 0, value ->> 1, value ->> 2, 'text', unhex(value ->> 3), 1, 1 FROM json_each(?) ORDER BY key RETURNING id`,
+      [json],
+    );
+    await queries.run(
+      `INSERT INTO embedding (space_id, hash, vector)
+        SELECT ?, unhex(value ->> 3), unhex(value ->> 4) FROM json_each(?) WHERE true ORDER BY key ON CONFLICT DO NOTHING`,
+      [spaceId, json],
+    );
+    return added.map((row) => numberOf(row, 'id')).toSorted((a, b) => a - b);
   });
 }
 

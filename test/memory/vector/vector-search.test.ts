@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { CancelledError } from '../../../src/errors.ts';
 import type { SettlingVectorSearch } from '../../../src/memory/vector/create-vector-search.ts';
 import type { Database } from '../../../src/store/database.ts';
-import { openDatabase } from '../../../src/store/open-database.ts';
+import { onServer, openTestDatabase } from '../../helpers/databases.ts';
 import { start as run, testRuntime, useScratch } from '../../store/scratch.ts';
 import {
   add,
@@ -44,7 +44,7 @@ afterAll(() => workerWithHnsw.remove());
 
 beforeEach(async () => {
   root = await scratch.folder();
-  db = await openDatabase(join(root, 'skillflow.db'), { runtime: testRuntime() });
+  db = await openTestDatabase(join(root, 'skillflow.db'), { runtime: testRuntime() });
   scratch.onCleanUp(() => db.close());
   spaceId = await addSpace(db, DIMENSIONS);
 });
@@ -68,7 +68,8 @@ interface Tier {
   readonly isOpened?: boolean;
 }
 
-const tiers = [
+/** On a server one of each kind: where an index is, or came from, is not seen there. */
+const all = [
   { tier: 'exact', count: 40, where: 'this thread', options: () => ({ loadHnsw: noHnsw }) },
   { tier: 'int8', count: 600, where: 'this thread', options: () => ({ loadHnsw: noHnsw }) },
   { tier: 'hnsw', count: 600, where: 'this thread', options: () => ({}) },
@@ -82,6 +83,7 @@ const tiers = [
     isOpened: true,
   },
 ] satisfies readonly Tier[];
+const tiers = onServer() ? all.filter(({ tier, where }) => tier !== 'hnsw' || where === 'a worker') : all;
 
 describe.each<Tier>(tiers)('$tier in $where', ({ tier, count, options, isOpened = false }) => {
   const skip = tier === 'hnsw' && !hasHnsw;
@@ -167,7 +169,7 @@ describe.each<Tier>(tiers)('$tier in $where', ({ tier, count, options, isOpened 
       spaceId,
       vectors.map((vector) => ({ vector })),
     );
-    const other = await openDatabase(join(root, 'skillflow.db'), { runtime: testRuntime() });
+    const other = await openTestDatabase(join(root, 'skillflow.db'), { runtime: testRuntime() });
     scratch.onCleanUp(() => other.close());
     const [one, two] = [start(options()), start(options(), other)];
     const late = clustered(60, DIMENSIONS, 5, 60);
@@ -270,7 +272,8 @@ describe('without hnswlib', () => {
   });
 });
 
-describe('a worker that ends', () => {
+// About the worker, whatever the database is.
+describe.skipIf(onServer())('a worker that ends', () => {
   test('costs one search some time, never its answer; then the index is made again', async () => {
     const worker = await bundleWorker(fileURLToPath(new URL('crashing-worker.ts', import.meta.url)), root);
     const vectors = clustered(300, DIMENSIONS, 1);
@@ -311,6 +314,7 @@ describe('a worker that ends', () => {
   });
 });
 
+// Those about the worker and the process are run once.
 describe('the rest', () => {
   test('off, and an embedder that cannot be reached', async () => {
     const embeddings = jsonEmbeddings({ id: spaceId, dimensions: DIMENSIONS });
@@ -355,7 +359,7 @@ describe('the rest', () => {
     expect(await nearest(search, others[9] ?? new Float32Array(), 1)).toEqual([]);
   });
 
-  test.skipIf(!hasHnsw)('closing ends the worker, also amid the building of the graph', async () => {
+  test.skipIf(!hasHnsw || onServer())('closing ends the worker, also amid the building of the graph', async () => {
     const threads = (): number => process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length;
     const before = threads();
     await add(
@@ -371,27 +375,30 @@ describe('the rest', () => {
     await expect(nearest(search, unit(new Float32Array(DIMENSIONS).fill(1)), 3)).rejects.toThrow(/closed/);
   });
 
-  test.skipIf(!hasHnsw)('the process survives a worker that is ended while it reads or writes a graph', async () => {
-    const vectors = clustered(3_000, DIMENSIONS, 1);
-    await add(
-      db,
-      spaceId,
-      vectors.map((vector) => ({ vector })),
-    );
-    const first = start({ workerUrl: workerWithHnsw.url });
-    await nearest(first, vectors[0] ?? new Float32Array(DIMENSIONS), 3);
-    await first.settled();
-    await first[Symbol.asyncDispose]();
-    const runtime = testRuntime();
-    for (let times = 0; times < 12; times += 1) {
-      const search = start({ workerUrl: workerWithHnsw.url });
-      expect(await nearest(search, vectors[times] ?? new Float32Array(DIMENSIONS), 3)).toHaveLength(3);
-      await runtime.sleep(times);
-      await search[Symbol.asyncDispose]();
-    }
-  });
+  test.skipIf(!hasHnsw || onServer())(
+    'the process survives a worker that is ended while it reads or writes a graph',
+    async () => {
+      const vectors = clustered(3_000, DIMENSIONS, 1);
+      await add(
+        db,
+        spaceId,
+        vectors.map((vector) => ({ vector })),
+      );
+      const first = start({ workerUrl: workerWithHnsw.url });
+      await nearest(first, vectors[0] ?? new Float32Array(DIMENSIONS), 3);
+      await first.settled();
+      await first[Symbol.asyncDispose]();
+      const runtime = testRuntime();
+      for (let times = 0; times < 12; times += 1) {
+        const search = start({ workerUrl: workerWithHnsw.url });
+        expect(await nearest(search, vectors[times] ?? new Float32Array(DIMENSIONS), 3)).toHaveLength(3);
+        await runtime.sleep(times);
+        await search[Symbol.asyncDispose]();
+      }
+    },
+  );
 
-  test('a process that closes nothing still ends, after its answer', async () => {
+  test.skipIf(onServer())('a process that closes nothing still ends, after its answer', async () => {
     await add(
       db,
       spaceId,

@@ -1,0 +1,34 @@
+import { printableProse } from '../printable.ts';
+
+export interface AskPersonDeps {
+  /** Writes to the terminal. */
+  readonly write: (text: string) => void;
+  /** Reads a line from the terminal; `null` when its input has ended or the signal aborts. */
+  readonly readLine: (signal: AbortSignal) => Promise<string | null>;
+  /** Aborts when the user interrupts. */
+  readonly signal: AbortSignal;
+}
+
+/** Milliseconds after which nobody seems to be there. */
+const PATIENCE_MS = 5 * 60_000;
+
+/**
+ * Asks the person at the terminal, `[y/N]`: yes or no, `null` without an answer within five minutes or at the end of the
+ * input. An interrupt is a no: what was to go on is cancelled.
+ */
+export async function askPerson(question: string, { write, readLine, signal }: AskPersonDeps): Promise<boolean | null> {
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+  for (;;) {
+    write(`${printableProse(question)} [y/N] `);
+    const line = await readLine(patience);
+    if (signal.aborted) return false;
+    if (line === null) {
+      write('\n');
+      return null;
+    }
+    const answer = line.trim().toLowerCase();
+    if (answer === 'y' || answer === 'yes') return true;
+    if (answer === '' || answer === 'n' || answer === 'no') return false;
+    write('Answer y or n.\n');
+  }
+}

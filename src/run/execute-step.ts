@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto';
+import type { AskEvent, AskResult, Provider, StepOutput } from '../agent/provider.ts';
+import { redactSecrets } from '../analysis/secrets-redact.ts';
+import { InternalError, toSkillflowError } from '../errors.ts';
+import type { EventBody } from '../events.ts';
+import { retryDelayMs } from '../swarm/retry.ts';
+import { limitsFor, nearestBudget } from './budget.ts';
+import type { FoldedStep } from './fold.ts';
+import { reportedFindings } from './reported-findings.ts';
+import type { Claim, StepFailure } from './run-log.ts';
+import type { RunSession } from './run-session.ts';
+
+/** Who does a step. */
+export interface Doer {
+  readonly agent: RunSession['run']['spec']['agents'][number];
+  readonly provider: Provider;
+}
+
+/** A UUID that belongs to a step of a run (layout of version 8, source: RFC 9562). */
+function sessionIdOf(runId: string, stepId: string): string {
+  const hex = createHash('sha256').update(`${runId}\n${stepId}`).digest('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+/** Nobody votes in another's name: an agent's output is not trusted with who it is. */
+export function ownBallots(agentId: string, output: StepOutput): StepOutput {
+  const ballots = output.ballots.filter(({ voter }) => voter === agentId);
+  const refused = output.ballots.length - ballots.length;
+  if (refused === 0) return output;
+  const note = { code: 'ballots_refused', message: 'ballots in the name of others were refused', count: refused };
+  return { ...output, ballots, notes: [...output.notes, note] };
+}
+
+/** What an agent is asked in a step. */
+export async function requestOf(
+  session: RunSession,
+  step: FoldedStep,
+  { agent }: Doer,
+  attempt: number,
+  sharers: number,
+): Promise<Parameters<Provider['ask']>[0]> {
+  const { run, fold, day } = session;
+  const { steps } = fold.state;
+  const sees = step.sees.flatMap((stepId) => {
+    const seen = steps.get(stepId);
+    return seen === undefined || seen.output === null ? [] : [{ stepId, agentId: seen.agentId, output: seen.output }];
+  });
+  const { style, ...member } = agent;
+  const role = await session.roleOf(agent.type);
+  return {
+    runId: run.runId,
+    stepId: step.id,
+    attempt,
+    kind: step.kind,
+    agent: { ...member, role: style === undefined ? role : { ...role, style } },
+    task: run.spec.task,
+    changes: run.changes,
+    sees,
+    mail: await session.mailOf(agent.id),
+    limits: limitsFor(run.spec.swarm.budget, fold.state, agent.id, day, sharers),
+    sessionId: sessionIdOf(run.runId, step.id),
+    signal: new AbortController().signal,
+  };
+}
+
+/** The member behind a step. Throws `InternalError` when the plan has none. */
+export function doerOf({ run, thinkers }: Pick<RunSession, 'run' | 'thinkers'>, { id, agentId }: FoldedStep): Doer {
+  const agent = run.spec.agents.find((one) => one.id === agentId);
+  if (agent === undefined) throw new InternalError(`the plan's step ${id} names an agent that is not in it`);
+  return { agent, provider: thinkers.serves(agent) };
+}
+
+/** Writes what happens within an attempt, in order. */
+function eventWriter(session: RunSession, { stepId, agentId }: Claim) {
+  let written: Promise<unknown> = Promise.resolve();
+  return {
+    add: (event: AskEvent): void => {
+      const text = event.type === 'tool_called' ? { input: redactSecrets(event.input), detail: redactSecrets(event.detail) } : {};
+      const body: EventBody = { ...event, ...text, stepId, agentId };
+      written = written
+        .then(async () => session.take(await session.log.note(session.run.runId, [body])))
+        .catch((error: unknown) => {
+          session.runtime.log('warn', `an event of ${stepId} could not be journaled: ${toSkillflowError(error).message}`);
+        });
+    },
+    done: () => written,
+  };
+}
+
+/** Frees a step whose attempt was stopped before its end, with what it used; it may be claimed again at once. */
+async function giveBack(session: RunSession, claim: Claim, stopped: Omit<StepFailure, 'retryAt'>): Promise<boolean> {
+  const events = await session.log.fail(claim, { ...stopped, retryAt: session.runtime.now() });
+  await session.take(events);
+  return events !== null;
+}
+
+/** Records what came of an attempt. Resolves with `false` when the step was lost to another process. */
+async function settle(
+  session: RunSession,
+  step: FoldedStep,
+  claim: Claim,
+  result: AskResult,
+  startedTicks: number,
+): Promise<boolean> {
+  const { log, runtime, run } = session;
+  const { retry } = run.spec.swarm.execution;
+  const provider = doerOf(session, step).provider.name;
+  if (result.status === 'completed') {
+    const output = ownBallots(step.agentId, result.output);
+    const reported = reportedFindings({ ...step, output }, session.fold.state.steps);
+    const durationMs = Math.round(runtime.ticks() - startedTicks);
+    const events = await log.complete(claim, { output, reported, durationMs, provider, usage: result.usage });
+    await session.take(events);
+    return events !== null;
+  }
+  if (result.status === 'skipped') {
+    const events = await log.skip(claim, result.code, result.reason);
+    await session.take(events);
+    return events !== null;
+  }
+  const { code, reason, retryable, retryAfterMs, possiblyBilled, usage } = result;
+  if (code === 'budget' && nearestBudget(run.spec.swarm.budget, session.fold.state, step.agentId, session.day) !== null) {
+    return giveBack(session, claim, { code, reason: redactSecrets(reason), provider, usage, possiblyBilled });
+  }
+  // Attempts that were cut off are no failures of the agent.
+  const failures = 1 + (session.fold.state.steps.get(step.id)?.failures ?? 0);
+  const willRetry = retryable && failures < retry.maxAttempts;
+  const delayMs = retryDelayMs({ ...retry, attempt: failures, random: () => runtime.random() });
+  const retryAt = willRetry ? runtime.now() + Math.max(delayMs, retryAfterMs ?? 0) : null;
+  const failure = { code, reason: redactSecrets(reason), retryAt, provider, usage, possiblyBilled };
+  const events = await log.fail(claim, failure);
+  await session.take(events);
+  return events !== null;
+}
+
+/** What an attempt needs besides the session. */
+export interface Attempt {
+  readonly step: FoldedStep;
+  readonly doer: Doer;
+  readonly signal: AbortSignal;
+  /** Attempts that may be under way at once. */
+  readonly sharers: number;
+  readonly onProgress: (done: number, what: string) => void;
+}
+
+/**
+ * Claims a step and carries out one attempt. `false`: another process has it, or took it over, or the budget leaves no
+ * room. Of an attempt that the signal ended only what it used is recorded, and the step is free again; where it used
+ * nothing the claim is still held, and is returned.
+ */
+export async function executeStep(
+  session: RunSession,
+  { step, doer, signal, sharers, onProgress }: Attempt,
+): Promise<boolean | Claim> {
+  const { log, run, owner, runtime } = session;
+  const { name, paid } = doer.provider;
+  const { budget } = run.spec.swarm;
+  const maxSteps = { run: budget.run.steps, agent: budget.agent.steps };
+  const { leaseMs } = session;
+  const wanted = { runId: run.runId, step, owner, provider: name, paid, leaseMs, maxSteps };
+  const claimed = await log.claim(wanted);
+  if (claimed === null) return false;
+  await session.take(claimed.events);
+  const startedTicks = runtime.ticks();
+  const writer = eventWriter(session, claimed.claim);
+  const request = await requestOf(session, step, doer, claimed.claim.attempt, sharers);
+  const result = await doer.provider.ask({ ...request, signal, onProgress, onEvent: writer.add });
+  await writer.done();
+  if (signal.aborted) {
+    const { usage, possiblyBilled } = result.status === 'failed' ? result : { usage: undefined, possiblyBilled: false };
+    if (usage === undefined && possiblyBilled !== true) return claimed.claim;
+    await giveBack(session, claimed.claim, {
+      code: 'cancelled',
+      reason: 'it was stopped',
+      provider: name,
+      usage,
+      possiblyBilled,
+    });
+    return false;
+  }
+  return settle(session, step, claimed.claim, result, startedTicks);
+}

@@ -1,0 +1,226 @@
+import type { AskRequest, StepOutput } from '../agent/provider.ts';
+import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
+import type { Runtime } from '../runtime.ts';
+import type { Database } from '../store/database.ts';
+import { textColumns, textOf } from '../store/row.ts';
+import { budgetReached } from './budget.ts';
+import { doerOf, ownBallots, requestOf } from './execute-step.ts';
+import { createFold } from './fold.ts';
+import type { FoldedStep } from './fold.ts';
+import { reportedFindings } from './reported-findings.ts';
+import type { Claim } from './run-log.ts';
+import { openSession } from './run-session.ts';
+import type { RunSession } from './run-session.ts';
+import type { RunStore } from './runner.ts';
+
+/** A step that a host has claimed, and all that it needs to do it. */
+export interface HostStep {
+  readonly runId: string;
+  readonly stepId: string;
+  readonly agentId: string;
+  readonly kind: 'work' | 'judge' | 'merge';
+  /** The number of the claim: whoever answers must give it. */
+  readonly epoch: number;
+  readonly attempt: number;
+  /** When the claim ends unless it is answered, ms since the epoch. */
+  readonly leaseUntil: number;
+  /** Who the agent is, and by which rules. */
+  readonly system: string;
+  /** The question. */
+  readonly prompt: string;
+  /** JSON Schema of the answer. */
+  readonly answerSchema: Readonly<Record<string, unknown>>;
+}
+
+export interface ClaimInput {
+  /** Default: any run that waits for the host, the oldest first. */
+  readonly runId?: string | undefined;
+  readonly stepId?: string | undefined;
+  /** Only steps of this agent. */
+  readonly agentId?: string | undefined;
+  /** Who claims; a word of the caller's. */
+  readonly claimant: string;
+  readonly leaseMs: number;
+}
+
+/** Which claim is answered. */
+export interface Held {
+  readonly runId: string;
+  readonly stepId: string;
+  readonly epoch: number;
+}
+
+/**
+ * Where the calling host gets the steps that it is to think about, and brings back what came of them. A claim ends by
+ * itself: a host that has vanished blocks nothing.
+ */
+export interface HostDesk {
+  /**
+   * `null`: nothing is ready. Throws `NotFoundError` for a named run or step that is unknown, `ConflictError` when the
+   * budget of the named run is used up; other runs of which that is so are passed over.
+   */
+  claim(input: ClaimInput): Promise<HostStep | null>;
+  /** Throws `InvalidInputError` for an answer of the wrong shape, `ConflictError` when the claim does not hold any more. */
+  complete(held: Held, answer: unknown): Promise<StepOutput>;
+  /** Gives a step back as failed; `retryable`: it may be claimed again, as often as the skill allows. */
+  fail(held: Held, reason: string, retryable: boolean): Promise<void>;
+  /** Steps of a run that can be claimed now, or that a host has claimed. */
+  ready(runId: string): Promise<readonly string[]>;
+}
+
+export interface HostDeskDeps {
+  readonly db: Database;
+  readonly runtime: Runtime;
+  readonly store: RunStore;
+  readonly prompt: (request: AskRequest) => Promise<{ readonly system: string; readonly user: string }>;
+  readonly answerSchema: (kind: AskRequest['kind']) => Readonly<Record<string, unknown>>;
+  readonly parse: (
+    request: AskRequest,
+    answer: unknown,
+  ) => Promise<{ readonly ok: true; readonly output: StepOutput } | { readonly ok: false; readonly reason: string }>;
+}
+
+const MAX_WAITING_RUNS = 100;
+/** Claims of hosts, as against those of processes that drive a run. */
+const HOST_OWNER = 'host:';
+const OPEN: ReadonlySet<string> = new Set(['waiting', 'running']);
+
+/** Steps that are for the host and whose inputs are there. */
+function hostSteps(session: RunSession): readonly FoldedStep[] {
+  const { steps } = session.fold.state;
+  const hasEnded = (id: string): boolean => !OPEN.has(steps.get(id)?.status ?? 'waiting');
+  return [...steps.values()].filter(
+    (step) => OPEN.has(step.status) && step.sees.every(hasEnded) && doerOf(session, step).provider.name === 'host',
+  );
+}
+
+const MAX_SHARERS = 1;
+
+/** The desk of one database. */
+export function createHostDesk({ db, runtime, store, ...deps }: HostDeskDeps): HostDesk {
+  const { log } = store;
+  const open = async (runId: string): Promise<RunSession> => {
+    const run = await log.load(runId);
+    return openSession(run, createFold(), { ...(await store.session(run)), log, runtime });
+  };
+  /** Throws `ConflictError` when a budget leaves no room for another attempt. */
+  const requireRoom = (session: RunSession, { agentId }: FoldedStep): void => {
+    const clock = { now: runtime.now(), since: session.since() };
+    const reached = budgetReached(session.run.spec.swarm.budget, session.fold.state, agentId, false, session.day, clock);
+    if (reached === null) return;
+    const { scope, what, limit } = reached;
+    throw new ConflictError(`the budget of the ${scope} is used up: ${limit} (${what})`, {
+      hint: `Go on with run_resume and a higher limit, or end the run with run_cancel; nothing was changed.`,
+    });
+  };
+  const waiting = async (): Promise<readonly string[]> => {
+    const rows = await db.all(
+      `SELECT ${textColumns(['id'])} FROM run WHERE status = 'running' AND waiting = 'host' ORDER BY run.created_at, run.id LIMIT ?`,
+      [MAX_WAITING_RUNS],
+    );
+    return rows.map((row) => textOf(row, 'id'));
+  };
+  const stepOf = (session: RunSession, stepId: string): FoldedStep => {
+    const step = session.fold.state.steps.get(stepId);
+    if (step !== undefined) return step;
+    throw new NotFoundError(`the run ${session.run.runId} has no step ${JSON.stringify(stepId)}`, {
+      hint: 'Give the ids that task_claim answered.',
+    });
+  };
+  const claimStep = async (
+    session: RunSession,
+    step: FoldedStep,
+    { claimant, leaseMs }: ClaimInput,
+  ): Promise<HostStep | null> => {
+    const { runId } = session.run;
+    requireRoom(session, step);
+    const { run, agent } = session.run.spec.swarm.budget;
+    const maxSteps = { run: run.steps, agent: agent.steps };
+    const owner = `${HOST_OWNER}${claimant}`;
+    const claimed = await log.claim({ runId, step, owner, provider: 'host', paid: false, leaseMs, maxSteps });
+    if (claimed === null) return null;
+    await session.take(claimed.events);
+    const { epoch, attempt } = claimed.claim;
+    const request = await requestOf(session, step, doerOf(session, step), attempt, MAX_SHARERS);
+    const { system, user } = await deps.prompt(request);
+    return {
+      runId,
+      stepId: step.id,
+      agentId: step.agentId,
+      kind: step.kind,
+      epoch,
+      attempt,
+      leaseUntil: runtime.now() + leaseMs,
+      system,
+      prompt: user,
+      answerSchema: deps.answerSchema(step.kind),
+    };
+  };
+  /** The claim that is answered; its owner is in the journal. */
+  const held = async ({ runId, stepId, epoch }: Held): Promise<{ session: RunSession; step: FoldedStep; claim: Claim }> => {
+    const session = await open(runId);
+    const step = stepOf(session, stepId);
+    const { status } = session.fold.state;
+    if (status !== 'running') {
+      throw new ConflictError(`the run ${runId} has ended: it is ${status}`, { hint: 'Nothing was changed.' });
+    }
+    if (step.status !== 'running' || step.epoch !== epoch || step.owner?.startsWith(HOST_OWNER) !== true) {
+      const now = step.status === 'running' ? 'another has claimed it' : `the step is ${step.status}`;
+      throw new ConflictError(`the claim ${epoch} of step ${stepId} does not hold: ${now}`, {
+        hint: 'Claim it again with task_claim; nothing was changed.',
+      });
+    }
+    return { session, step, claim: { runId, stepId, agentId: step.agentId, owner: step.owner, epoch, attempt: step.attempt } };
+  };
+  const lost = ({ stepId, epoch }: Held): ConflictError =>
+    new ConflictError(`the claim ${epoch} of step ${stepId} does not hold any more`, {
+      hint: 'Another claimed it after its time was over; nothing was changed.',
+    });
+
+  return {
+    claim: async (input) => {
+      for (const runId of input.runId === undefined ? await waiting() : [input.runId]) {
+        const session = await open(runId);
+        if (input.stepId !== undefined) stepOf(session, input.stepId);
+        for (const step of hostSteps(session)) {
+          const isWanted =
+            (input.stepId === undefined || step.id === input.stepId) &&
+            (input.agentId === undefined || step.agentId === input.agentId);
+          if (!isWanted || !(await log.isFree(runId, step.id))) continue;
+          const claimed = await claimStep(session, step, input).catch((error: unknown) => {
+            if (input.runId === undefined && error instanceof ConflictError) return null;
+            throw error;
+          });
+          if (claimed !== null) return claimed;
+        }
+      }
+      return null;
+    },
+    complete: async (which, answer) => {
+      const { session, step, claim } = await held(which);
+      const request = await requestOf(session, step, doerOf(session, step), claim.attempt, MAX_SHARERS);
+      const parsed = await deps.parse(request, answer);
+      if (!parsed.ok) {
+        throw new InvalidInputError(`answer: ${parsed.reason}`, {
+          hint: 'Correct the answer by the schema that task_claim gave, and send it again; the claim still holds.',
+          details: { parameter: 'answer' },
+        });
+      }
+      const output = ownBallots(step.agentId, parsed.output);
+      const reported = reportedFindings({ ...step, output }, session.fold.state.steps);
+      const durationMs = Math.max(0, runtime.now() - (step.startedAt ?? runtime.now()));
+      const events = await log.complete(claim, { output, reported, durationMs, provider: 'host' });
+      if (events === null) throw lost(which);
+      return output;
+    },
+    fail: async (which, reason, retryable) => {
+      const { session, step, claim } = await held(which);
+      const { maxAttempts } = session.run.spec.swarm.execution.retry;
+      // Claims whose time was over are no failures of the agent.
+      const retryAt = retryable && step.failures + 1 < maxAttempts ? runtime.now() : null;
+      const events = await log.fail(claim, { code: 'host', reason, retryAt, provider: 'host' });
+      if (events === null) throw lost(which);
+    },
+    ready: async (runId) => hostSteps(await open(runId)).map(({ id }) => id),
+  };
+}

@@ -1,0 +1,104 @@
+import type { FoldedRun, FoldedStep } from './fold.ts';
+import { buildReport } from './report/build-report.ts';
+import type { Report, ReportAgent, ReportAnswer, ReportSpending } from './report/report.ts';
+import { gatherFindings } from './settle-findings.ts';
+import type { Gathered } from './settle-findings.ts';
+
+/** Folder of a run's outputs, from the project root, `/`-separated. */
+export function folderOf(runId: string): string {
+  return `.skillflow/runs/${runId}`;
+}
+
+export type Format = 'markdown' | 'json' | 'sarif';
+export const FILE_NAMES: Readonly<Record<Format, string>> = {
+  markdown: 'report.md',
+  json: 'report.json',
+  sarif: 'report.sarif',
+};
+
+/** What an agent did, over all its steps: its first failure or skip says why it did not come to its end. */
+function describeAgent(
+  { id, type, capabilities }: { readonly id: string; readonly type: string; readonly capabilities: readonly string[] },
+  all: readonly FoldedStep[],
+  { findings, ballots }: Gathered,
+): ReportAgent {
+  const steps = all.filter(({ agentId }) => agentId === id);
+  const failure = steps.find(({ status }) => status === 'failed') ?? steps.find(({ status }) => status === 'skipped');
+  const completed = steps.some(({ status }) => status === 'completed');
+  const worst = failure?.status === 'skipped' && completed ? undefined : failure;
+  const providers = [...new Set(steps.flatMap(({ provider }) => provider ?? []))];
+  return {
+    id,
+    type,
+    capabilities,
+    status: worst === undefined ? 'completed' : worst.status === 'failed' ? 'failed' : 'skipped',
+    ...(worst === undefined ? {} : { reason: worst.reason ?? '' }),
+    durationMs: steps.reduce((sum, { durationMs }) => sum + durationMs, 0),
+    findings: findings.filter(({ reportedBy }) => reportedBy.includes(id)).length,
+    ballots: ballots.filter(({ voter }) => voter === id).length,
+    ...(providers.length === 0 ? {} : { provider: providers.join(', ') }),
+  };
+}
+
+/** The words of the last round in which anyone answered in words. */
+function answersOf(steps: readonly FoldedStep[]): readonly ReportAnswer[] {
+  const spoken = steps.filter(({ kind, output }) => kind !== 'judge' && (output?.text ?? '') !== '');
+  const last = Math.max(0, ...spoken.map(({ round }) => round));
+  return spoken
+    .filter(({ round }) => round === last)
+    .map(({ id, agentId, output }) => ({
+      agentId,
+      stepId: id,
+      text: output?.text ?? '',
+      ...(output?.confidence === undefined ? {} : { confidence: output.confidence }),
+    }));
+}
+
+function spendingOf({ usage, used, steps }: FoldedRun): ReportSpending | null {
+  const possiblyBilledTwice = [...steps.values()].reduce((sum, step) => sum + step.possiblyBilledTwice, 0);
+  if (usage.length === 0 && possiblyBilledTwice === 0) return null;
+  const { tokens, costUsd } = used.get('') ?? { tokens: 0, costUsd: 0 };
+  return {
+    tokens,
+    requests: usage.reduce((sum, { requests }) => sum + requests, 0),
+    costUsd,
+    unpriced: [...new Set(usage.flatMap((one) => (one.costUsd === null ? [one.model] : [])))].sort(),
+    possiblyBilledTwice,
+  };
+}
+
+/**
+ * The report of a run, all of whose steps have ended and all of whose decisions are made: a function of its events, so
+ * that making it again gives the same. `null` before the first event.
+ */
+export function reportOf(runId: string, state: FoldedRun): Report | null {
+  const { started, decisions } = state;
+  if (started === null) return null;
+  const steps = [...state.steps.values()];
+  const gathered = gatherFindings(state);
+  const answers = answersOf(steps);
+  const spending = spendingOf(state);
+  return buildReport({
+    run: {
+      id: runId,
+      skill: started.skill,
+      skillVersion: started.skillVersion,
+      task: started.task,
+      provider: started.provider,
+      topology: started.strategy === 'plan' ? started.topology : `${started.topology}, ${started.strategy}`,
+      status: 'completed',
+      ...(started.reason === undefined ? {} : { planReason: started.reason }),
+      startedAt: started.at,
+      durationMs: state.lastStepAt - started.at,
+    },
+    agents: started.agents.map((agent) => describeAgent(agent, steps, gathered)),
+    changes: started.scope,
+    findings: gathered.findings.map(({ finding, reportedBy }) => ({ ...finding, reportedBy })),
+    ballots: gathered.ballots,
+    decisions,
+    notes: steps.flatMap(({ agentId, output }) => (output?.notes ?? []).map((note) => ({ ...note, agent: agentId }))),
+    ...(answers.length === 0 ? {} : { answers }),
+    ...(spending === null ? {} : { spending }),
+    outputs: started.formats.map((format) => `${folderOf(runId)}/${FILE_NAMES[format]}`),
+  });
+}

@@ -1,0 +1,285 @@
+import { z } from 'zod';
+import { AGENT_STATES } from '../run/swarm-records.ts';
+import { agentOutput, agentType, shownAgent } from './agent-output.ts';
+import { limit, offset, rare, words } from './input.ts';
+import { fields, moreLine, table } from './table.ts';
+import { defineTool } from './tool.ts';
+import type { App, ToolAnnotations } from './tool.ts';
+
+const READS: ToolAnnotations = { readOnly: true, destructive: false, idempotent: true };
+const ADDS: ToolAnnotations = { readOnly: false, destructive: false, idempotent: false };
+
+const swarmId = words(64).optional().describe('default: newest');
+const agentId = words(64);
+const newAgent = {
+  type: agentType,
+  name: words(100).optional().describe('default: <type>-<n>'),
+  capabilities: z.array(words(64)).max(32).default([]).describe('what it can do'),
+};
+
+/** As {@link agentOutput}, with what its status means. */
+export const agentSpawnOutput = agentOutput.extend({ note: z.string() });
+/** `swarmId` is `null`, and the page empty, when no swarm is active. */
+export const agentListOutput = z.object({
+  swarmId: z.string().nullable(),
+  agents: z.array(agentOutput),
+  total: z.number(),
+  offset: z.number(),
+});
+
+const agentSpawn = defineTool({
+  name: 'agent_spawn',
+  description: 'Registers an agent in a swarm; runs nothing.',
+  input: z.strictObject({ ...newAgent, name: rare(newAgent.name, 'default: <type>-<n>'), swarmId }),
+  output: agentSpawnOutput,
+  annotations: ADDS,
+  cli: { command: ['agent', 'spawn'], positional: ['type'] },
+  handler: async (input, { app }) => {
+    const agent = await (await app.swarms('write')).spawnAgent(input);
+    return {
+      ...shownAgent(agent),
+      note: 'registered: it runs nothing by itself; task_submit gives its steps of a task to whoever thinks for it',
+    };
+  },
+  text: (agent, style) =>
+    fields(
+      { agent: agent.agentId, name: agent.name, type: agent.type, role: agent.role, swarm: agent.swarmId, note: agent.note },
+      style,
+    ),
+});
+
+export const agentSpawnManyOutput = z.object({ swarmId: z.string(), agents: z.array(agentOutput) });
+
+const agentSpawnMany = defineTool({
+  name: 'agent_spawn_many',
+  description: 'Registers several agents in a swarm at once, all or none; runs nothing.',
+  input: z.strictObject({ agents: z.array(z.strictObject(newAgent)).min(1).max(1000), swarmId }),
+  output: agentSpawnManyOutput,
+  annotations: ADDS,
+  listed: false,
+  cli: { command: ['agent', 'spawn-many'] },
+  handler: async ({ agents, swarmId: wanted }, { app }) => {
+    const swarms = await app.swarms('write');
+    const { swarmId: id } = await swarms.status(wanted);
+    return { swarmId: id, agents: (await swarms.spawnAgents(agents, id)).map(shownAgent) };
+  },
+});
+
+const agentList = defineTool({
+  name: 'agent_list',
+  description: 'Lists the agents of a swarm.',
+  input: z.strictObject({ swarmId, limit: limit(50, 500), offset }),
+  output: agentListOutput,
+  annotations: READS,
+  listed: false,
+  cli: { command: ['agent', 'list'] },
+  handler: async (input, { app }) => {
+    const page = await (await app.swarms('read')).listAgents(input);
+    return { ...page, agents: page.agents.map(shownAgent), offset: input.offset };
+  },
+  text: (page, style) => {
+    if (page.swarmId === null) return 'No active swarm.';
+    if (page.total === 0) return `No agents in ${page.swarmId}.`;
+    const rows = page.agents.map((agent) => [agent.agentId, agent.name, agent.role, agent.status, agent.capabilities.join(', ')]);
+    return (
+      table(['agent', 'name', 'role', 'status', 'capabilities'], rows, style) + moreLine(rows.length, page.total, page.offset)
+    );
+  },
+});
+
+/** An agent after a change of its status. */
+export const agentStatusOutput = agentOutput.extend({ previousStatus: z.enum(AGENT_STATES) });
+
+const setStatus = async (app: App, id: string, status: 'registered' | 'stopped'): Promise<z.output<typeof agentStatusOutput>> => {
+  const { agent, previous } = await (await app.swarms('write')).setAgent(id, status);
+  return { ...shownAgent(agent), previousStatus: previous };
+};
+
+const agentStop = defineTool({
+  name: 'agent_stop',
+  description: 'Stops an agent of a swarm: it counts for no size, gets no mail and no vote any more. agent_start undoes it.',
+  input: z.strictObject({ agentId }),
+  output: agentStatusOutput,
+  annotations: { readOnly: false, destructive: true, idempotent: true },
+  listed: false,
+  cli: { command: ['agent', 'stop'], positional: ['agentId'] },
+  handler: (input, { app }) => setStatus(app, input.agentId, 'stopped'),
+});
+
+const agentStart = defineTool({
+  name: 'agent_start',
+  description: 'Makes a stopped agent a member of its swarm again.',
+  input: z.strictObject({ agentId }),
+  output: agentStatusOutput,
+  annotations: { readOnly: false, destructive: false, idempotent: true },
+  listed: false,
+  cli: { command: ['agent', 'start'], positional: ['agentId'] },
+  handler: (input, { app }) => setStatus(app, input.agentId, 'registered'),
+});
+
+const usageOutput = z.object({
+  requests: z.number(),
+  inputTokens: z.number(),
+  outputTokens: z.number(),
+  cacheReadTokens: z.number(),
+  cacheWriteTokens: z.number(),
+  costUsd: z.number(),
+  unpricedAttempts: z.number(),
+});
+const metricsOutput = z.object({
+  agentId: z.string(),
+  role: z.string(),
+  swarmId: z.string().nullable(),
+  status: z.enum(AGENT_STATES).nullable(),
+  steps: z.record(z.string(), z.number()),
+  retries: z.number(),
+  durationMs: z.object({ total: z.number(), mean: z.number(), max: z.number() }).nullable(),
+  usage: usageOutput.nullable(),
+  ballots: z.number(),
+  accuracy: z.object({ votes: z.number(), correct: z.number() }).nullable(),
+  openMessages: z.number(),
+  lastActivityAt: z.string().nullable(),
+});
+/** What is recorded of agents; what is not recorded is `null`, zero or absent. */
+export const agentMetricsOutput = z.object({ agents: z.array(metricsOutput), total: z.number(), offset: z.number() });
+
+const agentMetrics = defineTool({
+  name: 'agent_metrics',
+  description:
+    'Shows what is recorded of agents of runs and swarms: steps by status, retries, durations, tokens, cost, votes, open messages.',
+  input: z.strictObject({
+    agentId: words(64).optional().describe('of agent_list or of a run; default: all'),
+    role: words(64).optional(),
+    runId: words(64).optional().describe('only in this run'),
+    limit: limit(50, 500),
+    offset,
+  }),
+  output: agentMetricsOutput,
+  annotations: READS,
+  listed: false,
+  cli: { command: ['agent', 'metrics'], positional: ['agentId'] },
+  handler: async (input, { app }) => {
+    const { readAgentMetrics } = await import('../run/agent-metrics.ts');
+    const runId = input.runId === undefined ? undefined : (await (await app.runs('read')).get(input.runId)).runId;
+    const { agents, total } = await readAgentMetrics(await app.database('read'), { ...input, runId });
+    const shown = agents.map(({ lastActivityAt, ...agent }) => ({
+      ...agent,
+      steps: { ...agent.steps },
+      lastActivityAt: lastActivityAt === null ? null : new Date(lastActivityAt).toISOString(),
+    }));
+    return { agents: shown, total, offset: input.offset };
+  },
+  text: ({ agents, total, offset: passed }, style) => {
+    if (total === 0) return 'Nothing is recorded of agents yet.';
+    const rows = agents.map(({ agentId: id, role, steps, retries, durationMs, usage, ballots }) => [
+      id,
+      role,
+      Object.entries(steps)
+        .map(([status, n]) => `${n} ${status}`)
+        .join(', '),
+      String(retries),
+      durationMs === null ? '' : `${Math.round(durationMs.mean)} ms`,
+      usage === null ? '' : `${usage.inputTokens + usage.outputTokens}`,
+      usage === null ? '' : `$${usage.costUsd.toFixed(4)}${usage.unpricedAttempts > 0 ? '+?' : ''}`,
+      String(ballots),
+    ]);
+    const heads = ['agent', 'role', 'steps', 'retries', 'mean time', 'tokens', 'cost', 'ballots'];
+    return table(heads, rows, style) + moreLine(rows.length, total, passed);
+  },
+});
+
+/** A message that is stored for its recipients. `address`: `agent:<id>`, `role:<role>` or `all`. */
+export const agentMessageOutput = z.object({
+  messageId: z.number(),
+  swarmId: z.string(),
+  from: z.string(),
+  address: z.string(),
+  recipients: z.array(z.string()),
+});
+
+const agentMessage = defineTool({
+  name: 'agent_message',
+  description: "Puts a message into the mailboxes of a swarm's agents: one, all of a role, or all; agent_inbox reads it.",
+  input: z.strictObject({
+    to: words(100).describe('agentId, name, role, or all: those beside the sender in the topology'),
+    message: words(65_536),
+    from: words(100).default('user').describe('an agentId, or a name for somebody outside'),
+    swarmId,
+  }),
+  output: agentMessageOutput,
+  annotations: ADDS,
+  listed: false,
+  cli: { command: ['agent', 'message'], positional: ['to', 'message'] },
+  handler: async ({ to, message, from, swarmId: wanted }, { app }) => {
+    const { swarm, agents } = await (await app.swarms('write')).members(wanted);
+    const { swarmLetter } = await import('../run/swarm-mail.ts');
+    const letter = swarmLetter(swarm, agents, { from, to, body: message });
+    const { messageId, recipients } = await (await app.mail('write')).send(letter);
+    const address = letter.to === 'all' ? 'all' : 'agent' in letter.to ? `agent:${letter.to.agent}` : `role:${letter.to.role}`;
+    return { messageId, swarmId: swarm.swarmId, from, address, recipients: [...recipients] };
+  },
+});
+
+const mailOutput = z.object({
+  messageId: z.number(),
+  from: z.string(),
+  address: z.string(),
+  message: z.string(),
+  sentAt: z.string(),
+  /** When it was read before, first; `null`: this is the first time. */
+  readAt: z.string().nullable(),
+});
+/** What is in a mailbox and not acknowledged, oldest first. */
+const agentInboxOutput = z.object({
+  agentId: z.string(),
+  swarmId: z.string(),
+  messages: z.array(mailOutput),
+  /** How many were acknowledged by this call. */
+  acked: z.number(),
+});
+
+const agentInbox = defineTool({
+  name: 'agent_inbox',
+  description: "Reads an agent's messages until they are acknowledged with `ack`, which is done first.",
+  input: z.strictObject({
+    agentId,
+    ack: z.array(z.int().min(1)).max(1000).default([]).describe('messageIds that are done'),
+    unreadOnly: z.boolean().default(false),
+    limit: limit(20, 200),
+  }),
+  output: agentInboxOutput,
+  annotations: { readOnly: false, destructive: false, idempotent: true },
+  listed: false,
+  cli: { command: ['agent', 'inbox'], positional: ['agentId'] },
+  handler: async ({ agentId: id, ack, unreadOnly, limit: most }, { app }) => {
+    const agent = await (await app.swarms('write')).getAgent(id);
+    const mail = await app.mail('write');
+    const { acked } = await mail.ack(agent.swarmId, id, ack);
+    const messages = await mail.read(agent.swarmId, id, { limit: most, unreadOnly });
+    return {
+      agentId: id,
+      swarmId: agent.swarmId,
+      messages: messages.map(({ messageId, from, address, body, sentAt, readAt }) => ({
+        messageId,
+        from,
+        address,
+        message: body,
+        sentAt: new Date(sentAt).toISOString(),
+        readAt: readAt === null ? null : new Date(readAt).toISOString(),
+      })),
+      acked,
+    };
+  },
+});
+
+/** Agents of swarms: their records, their mail, and what is recorded of them. */
+export const agentTools = [
+  agentSpawn,
+  agentSpawnMany,
+  agentList,
+  agentMetrics,
+  agentMessage,
+  agentInbox,
+  agentStop,
+  agentStart,
+] as const;

@@ -1,0 +1,233 @@
+import { z } from 'zod';
+import { NotFoundError } from '../errors.ts';
+import type { FoldedRun } from '../run/fold.ts';
+import type { Report } from '../run/report/report.ts';
+import { RUN_STATES } from '../run/runs.ts';
+import type { RunRecord } from '../run/runs.ts';
+import { words } from './input.ts';
+import { fields, table } from './table.ts';
+import type { App, TextStyle } from './tool.ts';
+
+export const runId = words(64).describe('run id, or its beginning');
+export const iso = (ms: number): string => new Date(ms).toISOString();
+
+export const runOutput = z.object({
+  runId: z.string(),
+  skill: z.string(),
+  task: z.string(),
+  status: z.enum(RUN_STATES),
+  provider: z.string(),
+  startedAt: z.string(),
+  durationMs: z.number().nullable(),
+  /** Why it failed or was cancelled. */
+  reason: z.string().nullable(),
+  files: z.number().nullable(),
+  findings: z.object({ confirmed: z.number(), undecided: z.number(), rejected: z.number() }).nullable(),
+  /** Findings that were not rejected, by severity. */
+  bySeverity: z.record(z.string(), z.number()),
+  outputs: z.array(z.string()),
+});
+
+export function toRunOutput(run: RunRecord): z.output<typeof runOutput> {
+  const { summary } = run;
+  return {
+    runId: run.runId,
+    skill: run.skill,
+    task: run.task,
+    status: run.status,
+    provider: run.provider,
+    startedAt: iso(run.startedAt),
+    durationMs: run.endedAt === null ? null : run.endedAt - run.startedAt,
+    reason: summary?.reason ?? null,
+    files: summary?.files ?? null,
+    findings:
+      summary === null || run.status !== 'completed'
+        ? null
+        : { confirmed: summary.confirmed, undecided: summary.undecided, rejected: summary.rejected },
+    bySeverity: summary?.bySeverity ?? {},
+    outputs: summary?.outputs ?? [],
+  };
+}
+
+const topFinding = z.object({
+  severity: z.string(),
+  outcome: z.string(),
+  place: z.string(),
+  rule: z.string(),
+  message: z.string(),
+  reportedBy: z.array(z.string()),
+  confirmedBy: z.array(z.string()),
+});
+
+const stepOutput = z.object({
+  stepId: z.string(),
+  agentId: z.string(),
+  kind: z.string(),
+  status: z.string(),
+  attempt: z.number(),
+  durationMs: z.number().nullable(),
+  reason: z.string().nullable(),
+});
+
+const waitingOutput = z.object({
+  for: z.enum(['host', 'budget', 'approval']),
+  /** Steps for the host to claim. */
+  steps: z.array(z.string()),
+  /** The budget that is used up. */
+  budget: z.object({ scope: z.string(), what: z.string(), limit: z.number(), used: z.number() }).nullable(),
+  /** The gate, and what is asked there. */
+  gate: z.string().nullable(),
+  question: z.string().nullable(),
+  /** What to do next. */
+  next: z.string(),
+});
+
+const spendingOutput = z.object({
+  tokens: z.number(),
+  costUsd: z.number(),
+  /** Attempts whose price is not known. */
+  unpriced: z.number(),
+  budgetUsd: z.number().nullable(),
+  possiblyBilledTwice: z.number(),
+});
+
+export const runDetail = runOutput.extend({
+  /** What it waits for. */
+  waiting: waitingOutput.nullable(),
+  /** `null` where no model was asked. */
+  spending: spendingOutput.nullable(),
+  steps: z.array(stepOutput),
+  /** The worst that were not rejected, at most `top`; the report has all. */
+  topFindings: z.array(topFinding),
+  notLookedAt: z.array(z.string()),
+});
+
+function topFindings(report: Report | null, top: number): z.output<typeof topFinding>[] {
+  const kept = report?.findings.filter(({ outcome }) => outcome !== 'rejected') ?? [];
+  return kept.slice(0, top).map(({ severity, outcome, file, range, rule, message, reportedBy, votes }) => ({
+    severity,
+    outcome,
+    place: `${file}:${range.startLine}`,
+    rule,
+    message,
+    reportedBy: [...reportedBy],
+    confirmedBy: votes.filter(({ vote }) => vote === 'confirm').map(({ voter }) => voter),
+  }));
+}
+
+function notLookedAt(report: Report | null): string[] {
+  if (report === null) return [];
+  const { agents, files, changes, notes } = report.omissions;
+  return [
+    ...agents.map(({ id, status, reason }) => `${id} ${status}: ${reason}`),
+    ...files.map(({ reason, count }) => `${count} files skipped: ${reason}`),
+    ...changes.map(({ message }) => message),
+    ...notes.map(({ message }) => message),
+  ].slice(0, 20);
+}
+
+function openGate({ approvals }: FoldedRun): readonly [string, string] | null {
+  for (const [gate, { approved, question }] of approvals) if (approved === null) return [gate, question];
+  return null;
+}
+
+async function waitingOf(
+  app: App,
+  { runId: id, status }: RunRecord,
+  state: FoldedRun,
+): Promise<z.output<typeof waitingOutput> | null> {
+  const none = { steps: [], budget: null, gate: null, question: null };
+  if (status === 'awaiting_host') {
+    const steps = [...(await (await app.hostDesk('read')).ready(id))];
+    return {
+      ...none,
+      for: 'host',
+      steps,
+      next: `Claim a step with task_claim {"taskId": "${id}"}, do it, answer with task_complete.`,
+    };
+  }
+  if (status === 'paused' && state.paused !== null) {
+    const { scope, what, limit, used } = state.paused;
+    const raise = scope === 'run' ? `run_resume with a higher ${what}` : `raise the ${scope}'s budget, then run_resume`;
+    return { ...none, for: 'budget', budget: { scope, what, limit, used }, next: `To go on: ${raise}; to end it: run_cancel.` };
+  }
+  const gate = openGate(state);
+  if (status !== 'awaiting_approval' || gate === null) return null;
+  return {
+    ...none,
+    for: 'approval',
+    gate: gate[0],
+    question: gate[1],
+    next: 'A person decides: run_approve with approved true or false.',
+  };
+}
+
+function spendingOf(state: FoldedRun, budgetUsd: number | null): z.output<typeof spendingOutput> | null {
+  const possiblyBilledTwice = [...state.steps.values()].reduce((sum, step) => sum + step.possiblyBilledTwice, 0);
+  if (state.usage.length === 0 && possiblyBilledTwice === 0) return null;
+  const { tokens = 0, costUsd = 0, unpriced = 0 } = state.used.get('') ?? {};
+  return { tokens, costUsd, unpriced, budgetUsd, possiblyBilledTwice };
+}
+
+/** What the events say beyond the tables; nothing of runs of earlier versions. */
+async function foldedParts(app: App, run: RunRecord): Promise<Pick<z.output<typeof runDetail>, 'waiting' | 'spending'>> {
+  if (run.status === 'completed' && run.provider === 'local') return { waiting: null, spending: null };
+  try {
+    const { run: stored, state } = await (await app.runControl('read')).look(run.runId);
+    const { costUsd } = stored.spec.swarm.budget.run;
+    return { waiting: await waitingOf(app, run, state), spending: spendingOf(state, costUsd) };
+  } catch (error) {
+    if (error instanceof NotFoundError) return { waiting: null, spending: null };
+    throw error;
+  }
+}
+
+export async function detail(app: App, id: string, top: number): Promise<z.output<typeof runDetail>> {
+  const runs = await app.runs('read');
+  const run = await runs.get(id);
+  const report = run.status === 'completed' ? await app.report(run.runId) : null;
+  return {
+    ...toRunOutput(run),
+    ...(await foldedParts(app, run)),
+    steps: (await runs.steps(run.runId)).map(({ stepId, agentId, kind, status, attempt, durationMs, reason }) => ({
+      stepId,
+      agentId,
+      kind,
+      status,
+      attempt,
+      durationMs,
+      reason,
+    })),
+    topFindings: topFindings(report, top),
+    notLookedAt: notLookedAt(report),
+  };
+}
+
+export async function detailText(run: z.output<typeof runDetail>, style: TextStyle, app: App): Promise<string> {
+  const report = run.status === 'completed' ? await app.report(run.runId) : null;
+  if (report !== null) {
+    const { renderTerminal } = await import('../run/report/terminal.ts');
+    return renderTerminal(report, { ...style, width: Math.min(style.width, 120) }).trimEnd();
+  }
+  const facts = fields(
+    {
+      run: run.runId,
+      skill: run.skill,
+      status: run.status,
+      reason: run.reason,
+      started: run.startedAt,
+      'waits for': run.waiting === null ? null : (run.waiting.question ?? run.waiting.for),
+      next: run.waiting?.next ?? null,
+      spent: run.spending === null ? null : `$${run.spending.costUsd.toFixed(4)}, ${run.spending.tokens} tokens`,
+    },
+    style,
+  );
+  const missing = run.status === 'completed' ? '\n\nIts report file is gone; run the skill again, or read the events.' : '';
+  const rows = run.steps.map((step) => [
+    step.stepId,
+    step.status,
+    step.durationMs === null ? '' : `${step.durationMs} ms`,
+    step.reason ?? '',
+  ]);
+  return `${facts}\n\n${table(['step', 'status', 'took', 'why'], rows, style)}${missing}\nEvents: skillflow events ${run.runId}`;
+}

@@ -1,0 +1,334 @@
+import { z } from 'zod';
+import type { Report } from '../run/report/report.ts';
+import type { TaskView } from '../run/tasks.ts';
+import { TASK_STATES } from '../run/tasks.ts';
+import { RUN_STATES } from '../run/runs.ts';
+import { rare, words } from './input.ts';
+import { followOf, orElsewhere, requireProvider, startDependents, startTask } from './start-task.ts';
+import { fields } from './table.ts';
+import { defineTool } from './tool.ts';
+import type { App, TextStyle, ToolContext } from './tool.ts';
+
+const swarmId = words(64).optional();
+const iso = (ms: number): string => new Date(ms).toISOString();
+const CHANGES = { readOnly: false, destructive: false, idempotent: false } as const;
+const READS = { readOnly: true, destructive: false, idempotent: true } as const;
+
+/** `runId`: the run that works on it, where there is one; `reason`: why it is in this status. */
+export const taskOutput = z.object({
+  taskId: z.string(),
+  swarmId: z.string().nullable(),
+  description: z.string(),
+  strategy: z.string(),
+  priority: z.enum(['low', 'medium', 'high', 'critical']),
+  dependencies: z.array(z.string()),
+  status: z.enum(TASK_STATES),
+  reason: z.string().nullable(),
+  runId: z.string().nullable(),
+  createdAt: z.string(),
+  updatedAt: z.string(),
+});
+
+const shownTask = ({ state, because, ...task }: TaskView): z.output<typeof taskOutput> => ({
+  ...task,
+  status: state,
+  reason: because,
+  dependencies: [...task.dependencies],
+  createdAt: iso(task.createdAt),
+  updatedAt: iso(task.updatedAt),
+});
+
+const taskText = (task: z.output<typeof taskOutput>, style: TextStyle): string =>
+  fields(
+    {
+      task: task.taskId,
+      description: task.description,
+      status: task.status,
+      reason: task.reason,
+      swarm: task.swarmId,
+      priority: task.priority,
+      strategy: task.strategy,
+      'depends on': task.dependencies.length === 0 ? null : task.dependencies.join(', '),
+      run: task.runId,
+      created: task.createdAt,
+    },
+    style,
+  );
+
+const taskSubmit = defineTool({
+  name: 'task_submit',
+  description:
+    'Starts a task in words, done by the agents of its swarm. By default the host (you) thinks: claim its steps with task_claim.',
+  input: z.strictObject({
+    description: words(10_000).describe('the task'),
+    strategy: rare(
+      z.enum(['parallel', 'sequential', 'adaptive', 'balanced']).default('adaptive'),
+      'parallel: star; sequential: ring',
+    ),
+    priority: rare(z.enum(['low', 'medium', 'high', 'critical']).default('medium'), 'kept'),
+    dependencies: z.array(words(64)).max(100).default([]).describe('ids of tasks to complete first'),
+    swarmId: swarmId.describe('default: newest, or none'),
+    provider: rare(
+      z.enum(['host', 'anthropic', 'claude-cli']).default('host'),
+      'who thinks; anthropic and claude-cli cost money',
+    ),
+  }),
+  output: taskOutput,
+  annotations: CHANGES,
+  timeoutMs: 0,
+  cli: { command: ['task', 'submit'], positional: ['description'] },
+  handler: async ({ provider, ...input }, context) => {
+    const { app } = context;
+    await requireProvider(app, provider, input.dependencies);
+    await (await app.tasks('read')).check(input.swarmId);
+    const { taskId } = await (await app.swarms('write')).submitTask(input);
+    const tasks = await app.tasks('write');
+    if ((await tasks.view(taskId)).state === 'not_started') await startTask(taskId, provider, context);
+    return shownTask(await tasks.view(taskId));
+  },
+  text: taskText,
+});
+
+const taskStatus = defineTool({
+  name: 'task_status',
+  description: 'Shows a submitted task, its status and why.',
+  input: z.strictObject({ taskId: words(64).describe('from task_submit') }),
+  output: taskOutput,
+  annotations: READS,
+  listed: false,
+  cli: { command: ['task', 'status'], positional: ['taskId'] },
+  handler: async (input, { app }) => shownTask(await (await app.tasks('read')).view(input.taskId)),
+  text: taskText,
+});
+
+const claimedStep = z.object({
+  /** Give it back with task_complete or task_fail. */
+  claimId: z.string(),
+  runId: z.string(),
+  stepId: z.string(),
+  agentId: z.string(),
+  kind: z.enum(['work', 'judge', 'merge']),
+  attempt: z.number(),
+  leaseUntil: z.string(),
+  system: z.string(),
+  prompt: z.string(),
+  answerSchema: z.record(z.string(), z.unknown()),
+});
+
+/** `step` is `null` when nothing can be claimed; `reason` says why. */
+const taskClaimOutput = z.object({ step: claimedStep.nullable(), reason: z.string().nullable() });
+
+/** A run's id, or the run of a task. */
+async function runOf(app: App, id: string): Promise<string> {
+  if (!id.startsWith('task_')) return (await (await app.runs('read')).get(id)).runId;
+  const task = await (await app.tasks('read')).view(id);
+  return task.runId ?? id;
+}
+
+/** As {@link runOf}; a task whose run was never begun, as its process was killed, is started. */
+async function startedRun(id: string, context: ToolContext): Promise<string> {
+  const runId = await runOf(context.app, id);
+  if (!runId.startsWith('task_') || (await (await context.app.tasks('read')).view(runId)).state !== 'not_started') return runId;
+  await orElsewhere(startTask(runId, 'host', context));
+  return runOf(context.app, id);
+}
+
+/** Whether a run waits for the host and has nothing for it: its process ended between an answer and what comes next. */
+async function wasLeft(runId: string, { app }: ToolContext): Promise<boolean> {
+  const { status } = await (await app.runs('read')).get(runId);
+  return status === 'interrupted' || (status === 'awaiting_host' && (await (await app.hostDesk()).ready(runId)).length === 0);
+}
+
+const taskClaim = defineTool({
+  name: 'task_claim',
+  description:
+    'Claims the next step that waits for the host: who to be, what to do, the schema of the answer. Do it, then task_complete.',
+  input: z.strictObject({
+    taskId: words(64).exactOptional().describe('task or run; default: the oldest that waits'),
+    stepId: rare(words(200).exactOptional(), 'this step'),
+    agentId: rare(words(200).exactOptional(), 'only steps of this agent'),
+    claimant: rare(
+      z
+        .string()
+        .regex(/^[\w.-]{1,64}$/)
+        .default('host'),
+      'who claims: letters, digits, . _ -',
+    ),
+    leaseSeconds: rare(z.int().min(1).max(86_400).default(900), 'seconds until others may claim it'),
+  }),
+  output: taskClaimOutput,
+  annotations: CHANGES,
+  timeoutMs: 0,
+  cli: { command: ['task', 'claim'], positional: ['taskId'] },
+  handler: async ({ taskId, claimant, leaseSeconds, ...which }, context) => {
+    const { app } = context;
+    const runId = taskId === undefined ? undefined : await startedRun(taskId, context);
+    if (runId?.startsWith('task_') === true) {
+      const { state, because } = await (await app.tasks('read')).view(runId);
+      return { step: null, reason: `the task is ${state}${because === null ? '' : `: ${because}`}` };
+    }
+    const desk = await app.hostDesk();
+    const wanted = { ...which, runId, claimant, leaseMs: leaseSeconds * 1000 };
+    let step = await desk.claim(wanted);
+    if (step === null && runId !== undefined && (await wasLeft(runId, context))) {
+      await goOn(runId, context);
+      step = await desk.claim(wanted);
+    }
+    if (step === null) {
+      if (runId === undefined) return { step: null, reason: 'no run has a step that waits for the host and is free' };
+      const { status } = await (await app.runs('read')).get(runId);
+      return { step: null, reason: `the run ${runId} is ${status} and has no step that waits for the host and is free` };
+    }
+    const { epoch, leaseUntil, ...rest } = step;
+    const claimId = `${step.runId}/${step.stepId}/${epoch}`;
+    return { step: { claimId, ...rest, leaseUntil: iso(leaseUntil) }, reason: null };
+  },
+  text: ({ step, reason }, style) => {
+    if (step === null) return `Nothing to claim: ${reason}.`;
+    const facts = fields({ claim: step.claimId, agent: step.agentId, kind: step.kind, until: step.leaseUntil }, style);
+    return `${facts}\n\n${step.system}\n\n${step.prompt}\n\nAnswer by this schema:\n${JSON.stringify(step.answerSchema, null, 2)}`;
+  },
+});
+
+const claimId = z
+  .string()
+  .regex(/^[^/\s]{1,64}\/[^/\s]{1,200}\/\d{1,9}$/, { error: 'expected a claimId of task_claim' })
+  .describe('from task_claim');
+
+function heldOf(id: string): { readonly runId: string; readonly stepId: string; readonly epoch: number } {
+  const [runId = '', stepId = '', epoch = ''] = id.split('/');
+  return { runId, stepId, epoch: Number(epoch) };
+}
+
+/** How a run stands after a step of it was answered. */
+const taskProgressOutput = z.object({
+  runId: z.string(),
+  status: z.enum(RUN_STATES),
+  /** Steps that wait for the host: claim them. */
+  waiting: z.array(z.string()),
+  /** Tasks that could start since this one is complete. */
+  started: z.array(z.string()),
+  outputs: z.array(z.string()),
+});
+
+/** Drives what others than the host do next, up to the run's end or its next wait. */
+async function goOn(runId: string, context: ToolContext): Promise<z.output<typeof taskProgressOutput>> {
+  const { app } = context;
+  const runs = await app.runs('write');
+  const before = await runs.get(runId);
+  // A run that waits for a budget or a person goes on when they have said so. Where another process drives it, that one
+  // may have found nothing left to do before this answer came.
+  const goesOn = before.status === 'awaiting_host' || before.status === 'interrupted' || before.status === 'running';
+  if (goesOn) await orElsewhere(app.resumeRun(runId, followOf(context)));
+  const { status, summary } = await runs.get(runId);
+  const waiting = status === 'awaiting_host' ? await (await app.hostDesk()).ready(runId) : [];
+  return {
+    runId,
+    status,
+    waiting: [...waiting],
+    started: [...(await startDependents(runId, context))],
+    outputs: summary?.outputs ?? [],
+  };
+}
+
+const progressText = (output: z.output<typeof taskProgressOutput>, style: TextStyle): string =>
+  fields(
+    {
+      run: output.runId,
+      status: output.status,
+      'waits for the host': output.waiting.join(', ') || null,
+      'started now': output.started.join(', ') || null,
+      outputs: output.outputs.join(', ') || null,
+    },
+    style,
+  );
+
+const taskComplete = defineTool({
+  name: 'task_complete',
+  description: 'Brings back the answer to a claimed step, by its schema; the run goes on. Answers with the steps that wait next.',
+  input: z.strictObject({
+    claimId,
+    answer: z.union([z.record(z.string(), z.unknown()), words(1_048_576)]).describe('object by the answerSchema'),
+  }),
+  output: taskProgressOutput,
+  annotations: CHANGES,
+  timeoutMs: 0,
+  cli: { command: ['task', 'complete'], positional: ['claimId', 'answer'] },
+  handler: async ({ claimId: id, answer }, context) => {
+    const held = heldOf(id);
+    await (await context.app.hostDesk()).complete(held, answer);
+    return goOn(held.runId, context);
+  },
+  text: progressText,
+});
+
+const taskFail = defineTool({
+  name: 'task_fail',
+  description: 'Says that a claimed step cannot be done, and why; the run goes on without it.',
+  input: z.strictObject({
+    claimId,
+    reason: words(2_000),
+    retryable: z.boolean().default(false).describe('whether it may be claimed again'),
+  }),
+  output: taskProgressOutput,
+  annotations: CHANGES,
+  listed: false,
+  timeoutMs: 0,
+  cli: { command: ['task', 'fail'], positional: ['claimId', 'reason'] },
+  handler: async ({ claimId: id, reason, retryable }, context) => {
+    const held = heldOf(id);
+    await (await context.app.hostDesk()).fail(held, reason, retryable);
+    return goOn(held.runId, context);
+  },
+  text: progressText,
+});
+
+/** What came of a task: what its agents answered in words, and how many findings stand. */
+export const taskResultsOutput = z.object({
+  id: z.string(),
+  runId: z.string().nullable(),
+  status: z.enum(TASK_STATES),
+  reason: z.string().nullable(),
+  answers: z.array(z.object({ agentId: z.string(), stepId: z.string(), text: z.string(), confidence: z.number().nullable() })),
+  findings: z.object({ confirmed: z.number(), undecided: z.number(), rejected: z.number() }).nullable(),
+  outputs: z.array(z.string()),
+});
+
+function answersOf(report: Report | null): z.output<typeof taskResultsOutput>['answers'] {
+  return (report?.answers ?? []).map(({ confidence, ...answer }) => ({ ...answer, confidence: confidence ?? null }));
+}
+
+const taskResults = defineTool({
+  name: 'task_results',
+  description: 'What came of a task or run: its answers in words, its findings in figures, where the report lies.',
+  input: z.strictObject({ taskId: words(64).describe('task or run') }),
+  output: taskResultsOutput,
+  annotations: READS,
+  listed: false,
+  cli: { command: ['task', 'results'], positional: ['taskId'] },
+  handler: async ({ taskId: id }, { app }) => {
+    const runId = await runOf(app, id);
+    if (runId.startsWith('task_')) {
+      const { state, because } = await (await app.tasks('read')).view(runId);
+      return { id, runId: null, status: state, reason: because, answers: [], findings: null, outputs: [] };
+    }
+    const { status, summary } = await (await app.runs('read')).get(runId);
+    const isDone = status === 'completed' && summary !== null;
+    return {
+      id,
+      runId,
+      status,
+      reason: summary?.reason ?? null,
+      answers: isDone ? answersOf(await app.report(runId)) : [],
+      findings: isDone ? { confirmed: summary.confirmed, undecided: summary.undecided, rejected: summary.rejected } : null,
+      outputs: summary?.outputs ?? [],
+    };
+  },
+  text: ({ id, status, reason, answers, outputs }, style) => {
+    const facts = fields({ task: id, status, reason, outputs: outputs.join(', ') || null }, style);
+    return [facts, ...answers.map(({ agentId, text }) => `${agentId}:\n${text}`)].join('\n\n');
+  },
+});
+
+/** Tasks, and the steps that hosts do. */
+export const taskTools = [taskSubmit, taskClaim, taskComplete, taskFail, taskStatus, taskResults] as const;

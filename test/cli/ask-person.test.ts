@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import { askPerson } from '../../src/cli/ask-person.ts';
+
+function terminal(...typed: readonly (string | null)[]) {
+  const written: string[] = [];
+  const lines = [...typed];
+  return { written, write: (text: string) => void written.push(text), readLine: async () => lines.shift() ?? null };
+}
+const quiet = new AbortController().signal;
+
+test.each([
+  ['y', true],
+  [' YES ', true],
+  ['n', false],
+  ['no', false],
+  ['', false],
+  [null, null],
+])('%j is %j', async (typed, answer) => {
+  expect(await askPerson('Go on?', { ...terminal(typed), signal: quiet })).toBe(answer);
+});
+
+test('asks again when it does not understand, and shows no control characters of the question', async () => {
+  const { written, ...tty } = terminal('perhaps', 'y');
+  expect(await askPerson('Write \u001B[31mx?\nnow', { ...tty, signal: quiet })).toBe(true);
+  expect(written).toEqual([String.raw`Write \x1b[31mx? now [y/N] `, 'Answer y or n.\n', String.raw`Write \x1b[31mx? now [y/N] `]);
+});
+
+test('an interrupt is a no', async () => {
+  const stop = new AbortController();
+  const asking = askPerson('Go on?', {
+    write: () => undefined,
+    signal: stop.signal,
+    readLine: (signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(null))),
+  });
+  stop.abort();
+  expect(await asking).toBe(false);
+});

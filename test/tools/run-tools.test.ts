@@ -1,0 +1,375 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createApp } from '../../src/app.ts';
+import { loadConfig } from '../../src/config.ts';
+import { createRuntime } from '../../src/runtime.ts';
+import { FAKE_API_KEY, startFakeMessagesApi } from '../helpers/fake-messages-api.ts';
+import { createToolCalls } from './tool-calls.ts';
+import type { Output, ToolCalls } from './tool-calls.ts';
+
+const ANSWER = { findings: [], text: 'fine', confidence: 0.9, notes: [] };
+const HOSTILE = "x'; DROP TABLE run; --";
+
+let calls: ToolCalls;
+beforeEach(async () => {
+  calls = await createToolCalls();
+  await addSkill('pair', '');
+});
+afterEach(() => calls[Symbol.asyncDispose]());
+
+/** A skill of two agents that need a model, and one that has an analyzer. */
+async function addSkill(name: string, more: string, agents = 'researcher reviewer'): Promise<void> {
+  const folder = join(calls.app.dir, '.claude', 'skills', name);
+  await mkdir(folder, { recursive: true });
+  await writeFile(
+    join(folder, 'SKILL.md'),
+    `---\nname: ${name}\ndescription: A skill of the tests, for when they need one.\n---\nDo it.\n`,
+  );
+  const thinking = agents.split(' ').map((type) => `  - { type: ${type}, count: 1, capabilities: [reasoning] }`);
+  const analyzing = '  - { type: security-analyst, count: 1, capabilities: [secrets] }';
+  const coordination = 'coordination: { topology: mesh, decision: { rule: majority, quorum: 1 } }';
+  await writeFile(join(folder, 'swarm.yaml'), `agents:\n${[...thinking, analyzing].join('\n')}\n${coordination}\n${more}\n`);
+  await writeFile(join(calls.app.dir, 'a.js'), 'eval(x);\n');
+}
+
+const run = (input: object = {}): Promise<Output> =>
+  calls.output('skill_run', { skill: 'pair', files: ['a.js'], provider: 'host', ...input });
+const call = (tool: string, input: unknown) => calls.app.call(tool, input);
+const claim = async (runId: unknown): Promise<Record<string, string>> =>
+  Object((await calls.output('task_claim', { taskId: runId }))['step']);
+
+async function answerAll(runId: unknown): Promise<number> {
+  for (let done = 0; ; done += 1) {
+    const { step } = await calls.output('task_claim', { taskId: runId });
+    if (step === null) return done;
+    const { claimId, kind } = Object(step);
+    await calls.output('task_complete', { claimId, answer: kind === 'judge' ? { ballots: [], text: '' } : ANSWER });
+  }
+}
+
+const everything = (): Promise<unknown> =>
+  calls.raw(`SELECT (SELECT json_group_array(id || status || epoch || attempt) FROM step) AS steps,
+    (SELECT json_group_array(id || status || coalesce(waiting, '') || spec) FROM run) AS runs, (SELECT count(*) FROM event) AS events`);
+const types = async (runId: unknown): Promise<readonly unknown[]> => {
+  const { events } = await calls.output('run_events', { runId, limit: 1000 });
+  return [events].flat().map((event): unknown => Object(event).type);
+};
+
+describe('skill_run', () => {
+  test('with the host: analyzers have done their part, and the rest is named', async () => {
+    const output = await run();
+    expect(output).toMatchObject({ status: 'awaiting_host', provider: 'host', spending: null });
+    expect(output['waiting']).toMatchObject({
+      for: 'host',
+      steps: ['1-work-researcher', '1-work-reviewer'],
+      budget: null,
+      next: expect.stringMatching(/task_claim.*task_complete/),
+    });
+    expect(await calls.raw("SELECT agent_id FROM step WHERE status = 'completed'")).toEqual([{ agent_id: 'security-analyst' }]);
+    expect(await calls.raw('SELECT status, waiting FROM run')).toEqual([{ status: 'running', waiting: 'host' }]);
+    await calls.app.restart();
+    expect(await calls.output('run_status', { runId: output['runId'] })).toMatchObject({
+      status: 'awaiting_host',
+      waiting: output['waiting'],
+    });
+    expect(await answerAll(output['runId'])).toBe(4);
+    expect(await calls.output('run_status', { runId: output['runId'] })).toMatchObject({ status: 'completed', waiting: null });
+    expect(await calls.output('run_replay', { runId: output['runId'] })).toMatchObject({ identical: true });
+  });
+
+  test('without a provider: what the user configured, then what the skill asks for, then no model', async () => {
+    expect(await run({ provider: undefined }).catch(String)).toMatch(/provider/);
+    const input = { skill: 'pair', files: ['a.js'] };
+    expect(await calls.output('skill_run', input)).toMatchObject({ status: 'completed', provider: 'local' });
+    await addSkill('hosted', 'provider: host');
+    expect(await calls.output('skill_run', { ...input, skill: 'hosted' })).toMatchObject({ provider: 'host' });
+    await addSkill('paid', 'provider: anthropic');
+    expect(await call('skill_run', { ...input, skill: 'paid' })).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+    await using configured = await createToolCalls({ flags: { provider: 'local' } });
+    const { config, runtime } = configured.app.skillflow.app;
+    await using app = createApp({
+      config: { ...config, projectRoot: calls.app.dir },
+      runtime,
+      version: '0',
+      packageDir: calls.app.dir,
+      workerUrl: null,
+      vectorWorkerUrl: null,
+    });
+    expect(await app.call('skill_run', { ...input, skill: 'paid' }, { surface: 'mcp' })).toMatchObject({
+      ok: true,
+      output: { provider: 'local' },
+    });
+    const shown = await calls.app.skillflow.call('skill_run', input, { surface: 'mcp' });
+    expect(shown).toMatchObject({ ok: true, output: { provider: 'host', status: 'awaiting_host' } });
+  });
+
+  test('an attempt budget stops the host as well, until it is raised', async () => {
+    const { runId } = await run({ maxSteps: 2 });
+    const { claimId } = await claim(runId);
+    const refused = await call('task_claim', { taskId: runId });
+    expect(refused).toMatchObject({
+      ok: false,
+      error: { code: 'conflict', message: expect.stringMatching(/budget.*2 \(steps\)/) },
+    });
+    expect(await calls.output('task_claim', {})).toMatchObject({ step: null });
+    await calls.output('task_complete', { claimId, answer: ANSWER });
+    const raised = await calls.output('run_resume', { runId, maxSteps: 100 });
+    expect(raised).toMatchObject({ status: 'awaiting_host' });
+    expect(await answerAll(runId)).toBe(3);
+    expect(await types(runId)).toContain('budget_raised');
+  });
+
+  test('a plan that cannot be is refused before anything is begun', async () => {
+    await addSkill('crowd', '', 'researcher');
+    await run();
+    const yaml = join(calls.app.dir, '.claude', 'skills', 'crowd', 'swarm.yaml');
+    const before = await everything();
+    for (const [agents, message] of [
+      ['agents: []', /agents/],
+      ['agents:\n  - { type: coder, count: 10000 }', /count/],
+      [`agents:\n${Array.from({ length: 10_000 }, (_, i) => `  - { type: coder-${i}, count: 1 }`).join('\n')}`, /256 KB/],
+      ['agents:\n  - { type: coder, count: 1 }\ncoordination: { decision: { rule: judge, judge: nobody } }', /nobody|judge/],
+    ] as const) {
+      await writeFile(yaml, `${agents}\n`);
+      const result = await call('skill_run', { skill: 'crowd', files: ['a.js'], provider: 'host' });
+      expect(result).toMatchObject({ ok: false, error: { code: 'invalid_input', message: expect.stringMatching(message) } });
+    }
+    expect(await everything()).toStrictEqual(before);
+  });
+});
+
+describe('run_cancel', () => {
+  test('a run that waits ends at once; its claims are void, and it cannot go on', async () => {
+    const { runId } = await run();
+    const { claimId } = await claim(runId);
+    expect(await calls.output('run_cancel', { runId, reason: 'enough' })).toEqual({
+      runId,
+      status: 'cancelled',
+      reason: 'enough',
+    });
+    expect(await calls.raw('SELECT status, waiting FROM run')).toEqual([{ status: 'cancelled', waiting: null }]);
+    expect((await types(runId)).slice(-2)).toEqual(['cancel_asked', 'run_cancelled']);
+    const before = await everything();
+    expect(await call('run_cancel', { runId })).toMatchObject({ ok: false, error: { code: 'conflict' } });
+    expect(await call('run_resume', { runId })).toMatchObject({
+      ok: false,
+      error: { code: 'conflict', hint: expect.stringMatching(/retry/) },
+    });
+    expect(await calls.output('task_claim', { taskId: runId })).toMatchObject({
+      step: null,
+      reason: expect.stringMatching(/cancelled/),
+    });
+    expect(await everything()).toStrictEqual(before);
+    expect(await call('task_complete', { claimId, answer: ANSWER })).toMatchObject({ ok: false, error: { code: 'conflict' } });
+    expect(await everything()).toStrictEqual(before);
+  });
+
+  test('a run that another process drives stops there', async () => {
+    await using api = await startFakeMessagesApi();
+    api.fallback(() => ({ type: 'silence' }));
+    const { dir } = calls.app;
+    const config = loadConfig({
+      projectRoot: dir,
+      rootSource: 'test',
+      home: dir,
+      flags: {},
+      env: { ANTHROPIC_API_KEY: FAKE_API_KEY, ANTHROPIC_BASE_URL: api.url },
+    });
+    const options = {
+      config,
+      runtime: createRuntime('silent'),
+      version: '0',
+      packageDir: dir,
+      workerUrl: null,
+      vectorWorkerUrl: null,
+    };
+    await using driving = createApp(options);
+    await using other = createApp(options);
+    const running = driving.call('skill_run', { skill: 'pair', files: ['a.js'], provider: 'anthropic' }, { surface: 'api' });
+    while (api.underWay() < 2) await new Promise((resolve) => void setTimeout(resolve, 10));
+    const [found] = [await calls.raw("SELECT id FROM run WHERE status = 'running'")].flat();
+    const { id: runId } = Object(found);
+    expect(await other.call('run_retry', { runId, from: '1-work-reviewer' }, { surface: 'api' })).toMatchObject({ ok: false });
+    expect(await other.call('run_cancel', { runId }, { surface: 'api' })).toMatchObject({
+      ok: true,
+      output: { status: 'cancelled' },
+    });
+    expect(await running).toMatchObject({ ok: true, output: { status: 'cancelled', reason: 'cancelled by hand' } });
+    while (api.underWay() > 0) await new Promise((resolve) => void setTimeout(resolve, 10));
+  });
+});
+
+describe('run_approve', () => {
+  test('a run waits at its gate, in every process, until a person has answered', async () => {
+    await addSkill('gated', 'approvals: [writing]');
+    const { runId } = await run({ skill: 'gated', provider: 'local' });
+    expect(await calls.output('run_status', { runId })).toMatchObject({
+      status: 'awaiting_approval',
+      waiting: {
+        for: 'approval',
+        gate: 'writing',
+        question: expect.stringMatching(/report\.md/),
+        next: expect.stringMatching(/run_approve/),
+      },
+    });
+    await calls.app.restart();
+    const before = await everything();
+    expect(await call('run_approve', { runId, approved: true, gate: 'spending' })).toMatchObject({
+      ok: false,
+      error: { code: 'conflict' },
+    });
+    expect(await call('run_approve', { runId })).toMatchObject({ ok: false, error: { code: 'invalid_input' } });
+    expect(await call('run_approve', { runId, approved: 'yes' })).toMatchObject({ ok: false, error: { code: 'invalid_input' } });
+    expect(await everything()).toStrictEqual(before);
+    expect(await calls.output('run_approve', { runId, approved: true, note: 'fine' })).toMatchObject({
+      status: 'completed',
+      waiting: null,
+    });
+    expect(await call('run_approve', { runId, approved: true })).toMatchObject({ ok: false, error: { code: 'conflict' } });
+  });
+
+  test('refused, it ends', async () => {
+    await addSkill('gated', 'approvals: [writing]');
+    const { runId } = await run({ skill: 'gated', provider: 'local' });
+    const output = await calls.output('run_approve', { runId, approved: false, note: 'not now' });
+    expect(output).toMatchObject({ status: 'cancelled', reason: expect.stringMatching(/writing/), outputs: [] });
+  });
+
+  test('two processes that approve at once: one ending, one event of it', async () => {
+    await addSkill('gated', 'approvals: [writing]');
+    const { runId } = await run({ skill: 'gated', provider: 'local' });
+    await Promise.all([call('run_approve', { runId, approved: true }), call('run_approve', { runId, approved: true })]);
+    expect(await calls.output('run_status', { runId })).toMatchObject({ status: 'completed' });
+    expect((await types(runId)).filter((type) => type === 'run_completed')).toHaveLength(1);
+  });
+});
+
+describe('run_retry', () => {
+  test('a step is done again, and what saw it; the rest stands', async () => {
+    const { runId } = await run();
+    await answerAll(runId);
+    const attempts = () => calls.raw('SELECT id, attempt FROM step ORDER BY id');
+    expect(await calls.output('run_retry', { runId, from: '1-work-reviewer' })).toMatchObject({
+      status: 'awaiting_host',
+      waiting: { steps: ['1-work-reviewer'] },
+    });
+    await answerAll(runId);
+    expect(await calls.output('run_status', { runId })).toMatchObject({ status: 'completed' });
+    const again = [await attempts()].flat().filter((row) => Object(row).attempt === 2);
+    expect(again.map((row): unknown => Object(row).id)).toEqual([
+      '1-work-reviewer',
+      '2-judge-researcher',
+      '2-judge-security-analyst',
+    ]);
+    expect(await calls.output('run_replay', { runId })).toMatchObject({ identical: true });
+  });
+
+  test('a step that is not there names those that are; nothing is changed', async () => {
+    const { runId } = await run();
+    const before = await everything();
+    expect(await call('run_retry', { runId, from: 'nope' })).toMatchObject({
+      ok: false,
+      error: { code: 'not_found', hint: expect.stringMatching(/1-work-reviewer/) },
+    });
+    expect(await everything()).toStrictEqual(before);
+  });
+});
+
+describe('run_replay and run_events', () => {
+  test('files that someone has changed or removed are named', async () => {
+    const { runId, outputs } = await run({ provider: 'local' });
+    const [path = ''] = [outputs].flat().map(String);
+    await writeFile(join(calls.app.dir, path), 'changed');
+    expect(await calls.output('run_replay', { runId })).toMatchObject({
+      identical: false,
+      files: expect.arrayContaining([{ path, state: 'different' }]),
+    });
+    const waiting = await run();
+    expect(await call('run_replay', { runId: waiting['runId'] })).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+  });
+
+  test('the first event has the plan, and of the files their number', async () => {
+    const { runId } = await run({ provider: 'local' });
+    const { events } = await calls.output('run_events', { runId, limit: 1 });
+    expect(events).toMatchObject([
+      { type: 'run_started', seq: 1, provider: 'local', topology: 'mesh', files: 1, skipped: 0, scope: { mode: 'files' } },
+    ]);
+    const [first] = [events].flat();
+    expect(Object(first).steps).toContain('1-work-security-analyst');
+    expect(await calls.output('run_status', { runId: String(runId).slice(0, 20) })).toMatchObject({ runId });
+  });
+});
+
+describe('a wrong call is refused and changes nothing', () => {
+  const huge = 'x'.repeat(2 * 1024 * 1024);
+  const bad: readonly (readonly [string, unknown, string, RegExp])[] = [
+    ['skill_run', {}, 'invalid_input', /skill/],
+    ['skill_run', { skill: 'pair', provider: 'gpt' }, 'invalid_input', /provider/],
+    ['skill_run', { skill: 'pair', provider: 'anthropic' }, 'unavailable', /nothing was begun or spent/],
+    ['skill_run', { skill: 'pair', maxCostUsd: -1 }, 'invalid_input', /maxCostUsd/],
+    ['skill_run', { skill: 'pair', maxCostUsd: '5' }, 'invalid_input', /maxCostUsd/],
+    ['skill_run', { skill: 'pair', maxSteps: 0 }, 'invalid_input', /maxSteps/],
+    ['skill_run', { skill: 'pair', maxTokens: 1.5 }, 'invalid_input', /maxTokens/],
+    ['skill_run', { skill: 'pair', task: huge }, 'invalid_input', /task/],
+    ['skill_run', { skill: 'pair', budget: {} }, 'invalid_input', /budget/],
+    ['skill_run', { skill: HOSTILE }, 'invalid_input', /skill/],
+    ['run_resume', {}, 'invalid_input', /runId/],
+    ['run_resume', { runId: 7 }, 'invalid_input', /runId/],
+    ['run_resume', { runId: 'run_nope' }, 'not_found', /run_nope/],
+    ['run_resume', { runId: HOSTILE }, 'not_found', /DROP TABLE/],
+    ['run_resume', { runId: 'run_', maxCostUsd: 0 }, 'invalid_input', /maxCostUsd/],
+    ['run_cancel', { runId: '../..' }, 'not_found', /\.\./],
+    ['run_cancel', { runId: huge }, 'invalid_input', /runId/],
+    ['run_cancel', { runId: 'run_nope', reason: huge }, 'invalid_input', /reason/],
+    ['run_approve', { runId: 'run_nope', approved: true }, 'not_found', /run_nope/],
+    ['run_retry', { runId: 'run_nope' }, 'invalid_input', /from/],
+    ['run_retry', { runId: 'run_nope', from: 'x' }, 'not_found', /run_nope/],
+    ['run_replay', { runId: 'run_nope' }, 'not_found', /run_nope/],
+    ['run_status', { runId: '%' }, 'not_found', /%/],
+    ['run_events', { runId: 'run_nope', after: -1 }, 'invalid_input', /after/],
+  ];
+
+  test.each(bad.map(([tool, input, code, message]) => ({ tool, input, code, message })))(
+    '$tool $code $message',
+    async ({ tool, input, code, message }) => {
+      await run();
+      const before = await everything();
+      const result = await call(tool, input);
+      expect(result).toMatchObject({
+        ok: false,
+        error: { code, message: expect.stringMatching(message), hint: expect.stringMatching(/./) },
+      });
+      expect(JSON.stringify(result).length).toBeLessThan(1500);
+      expect(await everything()).toStrictEqual(before);
+    },
+  );
+
+  test('read-only, a run can be looked at and not be changed', async () => {
+    const { runId } = await run();
+    const { config, runtime } = calls.app.skillflow.app;
+    await using reading = createApp({
+      config: { ...config, readOnly: true },
+      runtime,
+      version: '0',
+      packageDir: calls.app.dir,
+      workerUrl: null,
+      vectorWorkerUrl: null,
+    });
+    const caller = { surface: 'api' } as const;
+    const before = await everything();
+    expect(await reading.call('run_status', { runId }, caller)).toMatchObject({ ok: true, output: { waiting: { for: 'host' } } });
+    expect(await reading.call('run_events', { runId }, caller)).toMatchObject({ ok: true });
+    for (const [tool, input] of [
+      ['run_resume', { runId }],
+      ['run_cancel', { runId }],
+      ['run_retry', { runId, from: '1-work-reviewer' }],
+      ['run_approve', { runId, approved: true }],
+      ['task_claim', { taskId: runId }],
+      ['skill_run', { skill: 'pair' }],
+    ] as const) {
+      expect(await reading.call(tool, input, caller)).toMatchObject({ ok: false, error: { code: 'forbidden' } });
+    }
+    expect(await everything()).toStrictEqual(before);
+  });
+});
