@@ -71,16 +71,6 @@ export const CLAUDE_FLOW_2_UNSUPPORTED: readonly UnsupportedNames[] = [
     ],
     hint: 'GitHub is not reached from here; use its command line `gh` or its own MCP server.',
   },
-  {
-    subject: 'autonomous agents',
-    names: ['daa_resource_alloc'],
-    hint: 'Agents own no resources; the budget in swarm.yaml limits the tokens, dollars and time of a run and of each agent.',
-  },
-  {
-    subject: 'autonomous agents',
-    names: ['daa_optimization'],
-    hint: 'Nothing tunes itself here; agent_metrics shows what was measured, and swarm.yaml sets how many steps run at once.',
-  },
   { subject: 'system', names: ['terminal_execute'], hint: 'Commands are not run here; use the shell of your client.' },
   {
     subject: 'system',

@@ -17,7 +17,7 @@ export interface SwarmRecord {
   /** 1–1000; no more agents than that can be spawned. */
   readonly maxAgents: number;
   readonly status: SwarmState;
-  /** What the creator wanted kept with it; nothing here reads it. */
+  /** What the creator wanted kept with it; `run/swarm-budget.ts` keeps a budget in a key of its own. */
   readonly config: Readonly<Record<string, Json>>;
   readonly createdAt: number;
   readonly updatedAt: number;

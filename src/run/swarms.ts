@@ -7,6 +7,8 @@ import { createAgents, registeredAgents } from './agents.ts';
 import type { Agents } from './agents.ts';
 import { findActiveSwarm, findSwarm, insertRows, newestActive } from './find-swarm.ts';
 import { endPolls } from './close-poll.ts';
+import { createSwarmBudgets, requireNoBudget } from './swarm-budget.ts';
+import type { SwarmBudgets } from './swarm-budget.ts';
 import { TASK, toSwarm, toTask } from './swarm-records.ts';
 import type { AgentRecord, Json, SwarmOverview, SwarmRecord, TaskPriority, TaskRecord } from './swarm-records.ts';
 
@@ -50,7 +52,8 @@ export interface SwarmSample extends SwarmOverview {
  * Swarms, agents and tasks as records in the project's database: every process sees the same. They describe; work is
  * done by runs. Where a `swarmId` may be left out, the newest active swarm is meant.
  */
-export interface Swarms extends Agents {
+export interface Swarms extends Agents, SwarmBudgets {
+  /** Throws `InvalidInputError` for a config with the key of budgets. */
   create(swarm: NewSwarm): Promise<SwarmRecord>;
   /** A destroyed swarm named by its id is shown. Throws `NotFoundError`, also when none is active. */
   status(swarmId?: string): Promise<SwarmOverview>;
@@ -145,6 +148,7 @@ export function createSwarms({ db, runtime }: SwarmsDeps): Swarms {
   };
 
   const create = async (queries: Queries, { topology, strategy, maxAgents, config }: NewSwarm): Promise<SwarmRecord> => {
+    requireNoBudget(config);
     const columns = { topology, strategy, max_agents: maxAgents, status: 'active', config: JSON.stringify(config) };
     const row = { ...fresh('swarm'), ...columns };
     await insertRows(queries, 'swarm', [row]);
@@ -189,6 +193,7 @@ export function createSwarms({ db, runtime }: SwarmsDeps): Swarms {
 
   return {
     ...createAgents({ db, runtime }),
+    ...createSwarmBudgets({ db, runtime }),
     create: (swarm) => db.write((queries) => create(queries, swarm)),
     submitTask: (task) => db.write((queries) => submitTask(queries, task)),
     destroy: (swarmId) => db.write((queries) => destroy(queries, swarmId)),

@@ -6,6 +6,7 @@ import { MAX_AGENTS } from '../swarm/validate-plan.ts';
 import { newestActive } from './find-swarm.ts';
 import { RUN_STATES } from './runs.ts';
 import type { RunState, Runs } from './runs.ts';
+import { taskBudget } from './swarm-budget.ts';
 import { AGENT, SWARM, TASK, toAgent, toSwarm, toTask } from './swarm-records.ts';
 import type { TaskRecord } from './swarm-records.ts';
 
@@ -50,11 +51,15 @@ export interface TasksDeps {
   readonly runs: Runs;
 }
 
-const NO_LIMITS = { tokens: null, costUsd: null, wallMs: null, steps: null } as const;
 const DAY_MS = 86_400_000;
 
 /** How a swarm with these agents does a task; without agents one generalist does it. */
-function taskSwarm(agents: readonly AgentSpec[], topology: SwarmSpec['topology'], parallel: boolean): SwarmSpec {
+function taskSwarm(
+  agents: readonly AgentSpec[],
+  topology: SwarmSpec['topology'],
+  parallel: boolean,
+  budget: SwarmSpec['budget'],
+): SwarmSpec {
   const total = agents.reduce((sum, { count }) => sum + count, 0);
   return {
     agents,
@@ -66,7 +71,7 @@ function taskSwarm(agents: readonly AgentSpec[], topology: SwarmSpec['topology']
     timeoutMs: DAY_MS, // hosts take their time; what a run may use is limited by budgets
     execution: { parallel, maxConcurrent: Math.min(8, total), retry: { maxAttempts: 3, backoff: 'exponential', delayMs: 500 } },
     provider: null,
-    budget: { run: NO_LIMITS, agent: NO_LIMITS },
+    budget,
     supervision: { strategy: 'one_for_one', intensity: total * 9, periodMs: DAY_MS },
     approvals: [],
     memory: { persistence: false, vectorSearch: false, ttlMs: null },
@@ -160,7 +165,8 @@ export function createTasks({ db, runs }: TasksDeps): Tasks {
       const members = await membersOf(db, task.swarmId);
       const agents = members.length > 0 ? members : [{ type: 'generalist', count: 1, capabilities: [] }];
       const topology = TOPOLOGY_OF[task.strategy] ?? swarm?.topology ?? 'adaptive';
-      return { task, name: 'task', swarm: taskSwarm(agents, topology, task.strategy !== 'sequential') };
+      const budget = await taskBudget(db, swarm);
+      return { task, name: 'task', swarm: taskSwarm(agents, topology, task.strategy !== 'sequential', budget) };
     },
     started: async (taskId, runId) => {
       await db.write(async (queries) => {

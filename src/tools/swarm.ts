@@ -5,6 +5,7 @@ import type { SwarmRecord } from '../run/swarm-records.ts';
 import type { SwarmSample } from '../run/swarms.ts';
 import { agentOutput, agentType, shownAgent } from './agent-output.ts';
 import { rare, words } from './input.ts';
+import { swarmBudget } from './swarm-budget.ts';
 import { fields, table } from './table.ts';
 import { defineTool } from './tool.ts';
 import type { App, ToolAnnotations } from './tool.ts';
@@ -335,5 +336,14 @@ const swarmSync = defineTool({
   },
 });
 
-/** Swarms: their size, their shape, their end. */
-export const swarmTools = [swarmCreate, swarmStatus, swarmScale, swarmDestroy, swarmMonitor, swarmTopology, swarmSync] as const;
+/** Swarms: their size, their shape, what they may use, their end. */
+export const swarmTools = [
+  swarmCreate,
+  swarmStatus,
+  swarmScale,
+  swarmDestroy,
+  swarmMonitor,
+  swarmTopology,
+  swarmBudget,
+  swarmSync,
+] as const;

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import type { LegacyAnswer } from '../../src/legacy/translate.ts';
 import { CALLER } from '../helpers/test-app.ts';
 import { createToolCalls } from '../tools/tool-calls.ts';
@@ -231,6 +232,56 @@ describe('autonomous agents', () => {
   });
 });
 
+describe('limits and tuning', () => {
+  test('daa_resource_alloc limits the tasks of a swarm, and releases them', async () => {
+    const swarmId = await init();
+    const [one, two] = [await spawn('coder'), await spawn('tester')];
+    const keys = 'success allocationId allocation utilization timestamp';
+    const resources = { tokens: 1001, cost: 2, time: 60_000, steps: 9 };
+    const given = await keyed('daa_resource_alloc', { resources, agents: [one, 'tester-2'] }, keys);
+    const pool = { tokens: 1001, costUsd: 2, wallMs: 60_000, steps: 9 };
+    const share = { tokens: 500, costUsd: 1, wallMs: 30_000, steps: 4 };
+    expect(given).toMatchObject({ utilization: 0, swarmId, allocation: { id: given['allocationId'], resources: pool } });
+    expect(given['allocation']).toMatchObject({ agents: [one, two], allocated: { [one]: share, [two]: share } });
+    expect(await calls.raw(`SELECT json_extract(config, '$."$budget".share.tokens') AS n FROM swarm`)).toStrictEqual([
+      { n: 500 },
+    ]);
+    await calls.output('task_submit', { description: 'x' });
+    const [row] = z
+      .array(z.object({ budget: z.string() }))
+      .parse(await calls.raw("SELECT json_extract(spec, '$.swarm.budget') AS budget FROM run"));
+    expect(JSON.parse(row?.budget ?? '')).toStrictEqual({ run: pool, agent: share });
+    expect(await good('daa_resource_alloc', { action: 'status' })).toMatchObject({ allocationId: given['allocationId'] });
+    expect(await keyed('daa_resource_alloc', { action: 'release' }, keys)).toMatchObject({
+      allocationId: null,
+      allocation: null,
+    });
+    expect(await calls.raw('SELECT config FROM swarm')).toStrictEqual([{ config: '{}' }]);
+  });
+
+  test('daa_optimization sets the topology, with the figures of before and after', async () => {
+    const swarmId = await init({ topology: 'mesh' });
+    for (const type of ['coder', 'tester', 'reviewer']) await spawn(type);
+    const { recommended, plans } = await calls.output('swarm_topology', {});
+    const done = await echoed('daa_optimization', { target: 'swarm topology', metrics: ['latency'] });
+    const figures = z.array(z.looseObject({ topology: z.string() })).parse(plans);
+    const plan = (wanted: unknown): unknown => figures.find(({ topology }) => topology === wanted);
+    expect(done).toMatchObject({
+      swarmId,
+      args: { target: 'swarm topology', metrics: ['latency'] },
+      changed: true,
+      before: { topology: 'mesh', plan: plan('mesh') },
+      after: { topology: recommended, plan: plan(recommended) },
+      note: expect.stringMatching(/metrics were not used/),
+    });
+    expect(recommended).not.toBe('mesh');
+    expect(await calls.raw('SELECT topology FROM swarm')).toStrictEqual([{ topology: recommended }]);
+    const again = await echoed('daa_optimization', { target: 'coordination' });
+    expect(again).toMatchObject({ changed: false, before: { topology: recommended }, after: { topology: recommended } });
+    expect(again).not.toHaveProperty('note');
+  });
+});
+
 describe('a wrong call fails visibly and changes nothing', () => {
   const bad: readonly (readonly [name: string, args: unknown, error: RegExp])[] = [
     ['swarm_scale', { swarmId: 'swarm_nope', targetSize: 2 }, /swarm_nope/],
@@ -264,11 +315,24 @@ describe('a wrong call fails visibly and changes nothing', () => {
     ['daa_lifecycle_manage', { agentId: 'agent_nope', action: 'pause' }, /agent_nope/],
     ['daa_lifecycle_manage', { agentId: 'x', action: 'explode' }, /action.*got "explode"/],
     ['daa_fault_tolerance', { agentId: 'agent_nope', strategy: 'restart' }, /agent_nope/],
+    ['daa_resource_alloc', {}, /resources is missing/],
+    ['daa_resource_alloc', { resources: {} }, /resources is empty/],
+    ['daa_resource_alloc', { resources: { tokens: 10, cpu: 2, memory: '1GB' } }, /nothing here limits "cpu", "memory"/],
+    ['daa_resource_alloc', { resources: { tokens: 10, max_tokens: 20 } }, /max_tokens says again/],
+    ['daa_resource_alloc', { resources: { max_tokens: -1 } }, /daa_resource_alloc: resources\.max_tokens/],
+    ['daa_resource_alloc', { resources: { cost: '5' } }, /daa_resource_alloc: resources\.cost/],
+    ['daa_resource_alloc', { resources: { steps: 5 }, agents: ['agent_nope'] }, /agent_nope/],
+    ['daa_resource_alloc', { resources: { steps: 5 }, swarmId: HOSTILE }, /DROP TABLE/],
+    ['daa_resource_alloc', { resources: { steps: 5 }, action: 'release' }, /takes no resources/],
+    ['daa_optimization', {}, /target/],
+    ['daa_optimization', { target: 'performance' }, /"performance" cannot be optimized/],
+    ['daa_optimization', { target: 'topology of memory' }, /cannot be optimized/],
+    ['daa_optimization', { target: 'topology', swarmId: 'swarm_nope' }, /swarm_nope/],
   ];
   const state = async (): Promise<unknown> => {
     const db = await calls.app.skillflow.app.database('read');
     return db.get(
-      `SELECT (SELECT group_concat(id || status || topology) FROM swarm) AS swarms, (SELECT group_concat(id || status) FROM agent) AS agents,
+      `SELECT (SELECT group_concat(id || status || topology || coalesce(config, '')) FROM swarm) AS swarms, (SELECT group_concat(id || status) FROM agent) AS agents,
         (SELECT count(*) FROM message) AS messages, (SELECT count(*) FROM poll) AS polls`,
     );
   };
