@@ -149,8 +149,14 @@ function cut<T>(things: readonly T[], most: number): readonly [readonly T[], boo
   return [things.slice(0, most), things.length > most];
 }
 
+/** States in which all votes are decided. */
+const ENDED: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled']);
+
 /** An event without what only a report needs: of thousands of files their number. */
-function shownEvent(event: RunEvent): z.output<typeof eventOutput> {
+function shownEvent(event: RunEvent, isOpen: boolean): z.output<typeof eventOutput> {
+  // Who is yet to vote must not see how others did.
+  if (event.type === 'ballot_cast' && isOpen)
+    return { ...event, ballot: { subject: event.ballot.subject, voter: event.ballot.voter } };
   if (event.type !== 'run_started') return { ...event };
   const { scope, steps, ...rest } = event;
   const { files, skipped, ...where } = scope;
@@ -196,7 +202,13 @@ const runEvents = defineTool({
       const isEnough = onEvents === undefined ? all.length > 0 : all.length >= limit;
       if (isEnough || run.status !== 'running' || app.runtime.now() >= until) {
         const last = all.at(-1)?.seq ?? after;
-        return { runId: run.runId, status: run.status, events: all.map(shownEvent), next: last, more };
+        return {
+          runId: run.runId,
+          status: run.status,
+          events: all.map((event) => shownEvent(event, !ENDED.has(run.status))),
+          next: last,
+          more,
+        };
       }
       await app.awaitNews(run.runId, POLL_MS, signal);
     }

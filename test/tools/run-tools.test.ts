@@ -289,6 +289,36 @@ describe('run_replay and run_events', () => {
     expect(await call('run_replay', { runId: waiting['runId'] })).toMatchObject({ ok: false, error: { code: 'unavailable' } });
   });
 
+  test('how others voted is told once the run has ended', async () => {
+    const { runId } = await run();
+    const finding = { severity: 'low', confidence: 'low', file: 'a.js', startLine: 1, endLine: 1, message: 'm', evidence: 'e' };
+    let subject = '';
+    const ballots = async (): Promise<readonly unknown[]> => {
+      const events: readonly unknown[] = [(await calls.output('run_events', { runId, limit: 1000 }))['events']].flat();
+      subject = events.map((event) => Object(event).finding?.id ?? '').find((id) => id !== '') ?? '';
+      return events.flatMap((event) => (Object(event).type === 'ballot_cast' ? [Object(event).ballot] : []));
+    };
+    const answer = async (body: object): Promise<void> =>
+      void (await calls.output('task_complete', { claimId: (await claim(runId))['claimId'], answer: body }));
+    await answer({ ...ANSWER, findings: [finding] });
+    await answer(ANSWER);
+    await ballots();
+    const judging = await claim(runId);
+    const vote = { ballots: [{ subject, vote: 'confirm', reason: 'seen' }], text: '' };
+    await calls.output('task_complete', {
+      claimId: judging['claimId'],
+      answer: judging['agentId'] === 'reviewer' ? vote : { ballots: [], text: '' },
+    });
+    const open = await ballots();
+    expect(open.length).toBeGreaterThan(0);
+    for (const ballot of open) expect(Object.keys(Object(ballot)).toSorted()).toEqual(['subject', 'voter']);
+    await answer(judging['agentId'] === 'reviewer' ? { ballots: [], text: '' } : vote);
+    const told = await ballots();
+    expect(told.length).toBeGreaterThan(0);
+    for (const ballot of told)
+      expect(ballot).toMatchObject({ vote: expect.stringMatching(/./), reason: expect.stringMatching(/./) });
+  });
+
   test('the first event has the plan, and of the files their number', async () => {
     const { runId } = await run({ provider: 'local' });
     const { events } = await calls.output('run_events', { runId, limit: 1 });
