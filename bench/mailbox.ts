@@ -12,6 +12,7 @@ import { createMailbox, type Mailbox } from '../src/mail/mailbox.ts';
 import { createRuntime } from '../src/runtime.ts';
 import { openDatabase } from '../src/store/open-database.ts';
 import { machine, median } from './child.ts';
+import { rate, type Round } from './rate.ts';
 
 const ROUNDS = 5;
 const PER_SECOND = 10_000;
@@ -119,17 +120,6 @@ const members = [
   { id: 'b', role: 'reviewer' },
 ];
 const letter = (place: string, to: Letter['to']): Letter => ({ place, from: 'a', to, body: BODY, members });
-
-interface Round {
-  readonly name: string;
-  readonly perSecond: number;
-}
-
-async function rate(name: string, count: number, work: () => void | Promise<void>): Promise<Round> {
-  const started = performance.now();
-  await work();
-  return { name, perSecond: (count / (performance.now() - started)) * 1000 };
-}
 
 async function throughBus(): Promise<void> {
   const bus = createBus<Note>();

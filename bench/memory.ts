@@ -9,6 +9,7 @@ import { createRuntime } from '../src/runtime.ts';
 import type { Database } from '../src/store/database.ts';
 import { openDatabase } from '../src/store/open-database.ts';
 import { machine, measure, median } from './child.ts';
+import { rate, type Round, seeded } from './rate.ts';
 
 const ROUNDS = 5;
 const WRITES = 5000;
@@ -25,17 +26,6 @@ const WORDS = `agent answer array async backup batch branch buffer build bytes c
   review rollback runner schema score search secret server session shape signal skill snapshot socket source statement
   storage stream string swarm table task test text thread token tool transaction tree trigger type update user value vector
   version window worker writer`.split(/\s+/);
-
-/** Numbers in [0, 1) that are the same in every run (source: the "mulberry32" generator). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Text of about 200 characters; few words are frequent, and there are 3,000 different ones. */
 function textFrom(random: () => number): string {
@@ -60,17 +50,6 @@ function inputs(prefix: string, count: number, random: () => number): readonly T
     value: textFrom(random),
     tags: ['bench'],
   }));
-}
-
-interface Round {
-  readonly name: string;
-  readonly perSecond: number;
-}
-
-async function rate(name: string, count: number, work: () => void | Promise<void>): Promise<Round> {
-  const started = performance.now();
-  await work();
-  return { name, perSecond: (count / (performance.now() - started)) * 1000 };
 }
 
 /** What a plain program would do: one table with a unique name, one statement a write. */

@@ -5,6 +5,7 @@ import type { Worker } from '../src/swarm/supervise/incarnation.ts';
 import type { SupervisorSpec } from '../src/swarm/supervise/supervision.ts';
 import { createSupervisor } from '../src/swarm/supervise/supervisor.ts';
 import { machine } from './child.ts';
+import { seeded } from './rate.ts';
 
 const CRASHES = 500;
 const HANGS = 100;
@@ -14,17 +15,6 @@ const CHILDREN = 20;
 const IDLE_MS = 5000;
 
 const runtime = createRuntime('warn');
-
-/** Numbers in [0, 1) that are the same in every run (source: the "mulberry32" generator). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Server {
   readonly worker: Worker;

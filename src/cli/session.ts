@@ -5,7 +5,7 @@ import type { LegacyAnswer } from '../legacy/translate.ts';
 import { described, printable } from '../printable.ts';
 import { DATA_FORMATS, formatData, isDataFormat } from '../tools/format-data.ts';
 import type { DataFormat } from '../tools/format-data.ts';
-import { spendingWords } from '../tools/event-words.ts';
+import { spendingWords } from '../run/spending-words.ts';
 import type { ToolListing } from '../tools/listing.ts';
 import type { App, TextStyle } from '../tools/tool.ts';
 import type { Globals } from './arguments.ts';

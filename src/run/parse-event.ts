@@ -3,6 +3,7 @@ import { DECISION_RULES } from '../ballot.ts';
 import type { EventBody, RunEvent } from '../events.ts';
 import type { Row } from '../store/database.ts';
 import { numberOf, textOf } from '../store/row.ts';
+import { changeNote, fileStatus, selectionMode, skippedFile } from './stored-changes.ts';
 import { storedJson, storedValue } from './stored-json.ts';
 
 const sourceRange = z.strictObject({
@@ -79,31 +80,19 @@ const usage = z.object({
   requests: z.number(),
   costUsd: z.number().nullable(),
 });
-const SKIP_REASONS = [
-  'binary',
-  'generated',
-  'vendored',
-  'huge',
-  'deleted',
-  'submodule',
-  'symlink',
-  'outside_root',
-  'invalid_utf8',
-  'unreadable',
-] as const;
 const scope = z.object({
-  mode: z.enum(['base', 'last', 'staged', 'uncommitted', 'files', 'tree']),
+  mode: selectionMode,
   base: z.string().nullable(),
   git: z.object({ head: z.string().nullable(), branch: z.string().nullable(), shallow: z.boolean() }).nullable(),
   files: z.array(
     z.object({
       path: z.string(),
-      status: z.enum(['added', 'modified', 'renamed', 'untracked', 'whole']),
+      status: fileStatus,
       changedLines: z.number().nullable(),
     }),
   ),
-  skipped: z.array(z.object({ path: z.string(), reason: z.enum(SKIP_REASONS) })),
-  notes: z.array(z.object({ code: z.string(), message: z.string() })),
+  skipped: z.array(skippedFile),
+  notes: z.array(changeNote),
 });
 const NO_SCOPE = { mode: 'tree', base: null, git: null, files: [], skipped: [], notes: [] } as const;
 const budget = z.object({

@@ -8,6 +8,7 @@ import type { ChangeSet, Selection } from '../changes.ts';
 import { DatabaseDamagedError } from '../errors.ts';
 import { GATES } from '../skill/skill.ts';
 import type { SwarmSpec } from '../skill/skill.ts';
+import { changeNote, fileStatus, selectionMode, skippedFile } from './stored-changes.ts';
 import { storedJson } from './stored-json.ts';
 
 /** What a run was started with, and what any process needs to go on with it, besides the plan, which is in the journal. */
@@ -99,24 +100,9 @@ export function parseSpec(json: string): RunSpec {
 }
 
 const ranges = z.union([z.literal('all'), z.array(z.object({ start: z.number(), end: z.number() }))]);
-const skipped = z.object({
-  path: z.string(),
-  reason: z.enum([
-    'binary',
-    'generated',
-    'vendored',
-    'huge',
-    'deleted',
-    'submodule',
-    'symlink',
-    'outside_root',
-    'invalid_utf8',
-    'unreadable',
-  ]),
-});
 const changeSet = z.object({
   root: z.string(),
-  mode: z.enum(['base', 'last', 'staged', 'uncommitted', 'files', 'tree']),
+  mode: selectionMode,
   base: z.string().nullable(),
   git: z.object({ top: z.string(), head: z.string().nullable(), branch: z.string().nullable(), shallow: z.boolean() }).nullable(),
   files: z.array(
@@ -125,13 +111,13 @@ const changeSet = z.object({
       absolutePath: z.string(),
       language: z.enum(['javascript', 'jsx', 'typescript', 'tsx', 'python', 'text']),
       bytes: z.number(),
-      status: z.enum(['added', 'modified', 'renamed', 'untracked', 'whole']),
+      status: fileStatus,
       changed: ranges,
       text: z.string().exactOptional(),
     }),
   ),
-  skipped: z.array(skipped),
-  notes: z.array(z.object({ code: z.string(), message: z.string() })),
+  skipped: z.array(skippedFile),
+  notes: z.array(changeNote),
 }) satisfies z.ZodType<ChangeSet>;
 
 /** A change set as a table keeps it: JSON, gzipped. */

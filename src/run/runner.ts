@@ -19,6 +19,7 @@ import type { RunLog, StoredRun } from './run-log.ts';
 import { openSession } from './run-session.ts';
 import type { RunSession, SessionDeps } from './run-session.ts';
 import type { RunSpec } from './run-spec.ts';
+import { spendingWords } from './spending-words.ts';
 import type { VoterRecords } from './voter-records.ts';
 
 export interface RunRequest {
@@ -161,12 +162,11 @@ async function announce(
     return approvals.includes('spending') ? askApproval(session, 'spending', question, askPerson) : null;
   }
   const budgetUsd = budget.run.costUsd;
-  const cost = expected.costUsd === null ? 'an unknown amount' : `up to about $${expected.costUsd.toFixed(2)}`;
-  const limit = budgetUsd === null ? 'there is no limit' : `it pauses at $${budgetUsd}`;
-  const words = `${expected.provider} may cost ${cost}; ${limit}`;
+  const announced = { provider: expected.provider, costUsd: expected.costUsd, budgetUsd };
+  const words = spendingWords(announced);
   onProgress(0, words);
   if (!fold.state.announced) {
-    const event: EventBody = { type: 'spending_announced', provider: expected.provider, costUsd: expected.costUsd, budgetUsd };
+    const event: EventBody = { type: 'spending_announced', ...announced };
     await session.take(await log.note(run.runId, [event]));
   }
   return approvals.includes('spending') ? askApproval(session, 'spending', `${words}. Go on?`, askPerson) : null;

@@ -1,4 +1,5 @@
 import type { EventUsage, RunEvent } from '../events.ts';
+import { spendingWords } from '../run/spending-words.ts';
 
 /** What happened in a run, for people. */
 export interface EventWords {
@@ -51,12 +52,6 @@ function stepWords(event: StepEvent): string | null {
     case 'ballot_cast':
   }
   return null;
-}
-
-/** What a run may cost, and where it stops. */
-export function spendingWords({ provider, costUsd, budgetUsd }: Of<'spending_announced'>): string {
-  const cost = costUsd === null ? 'an unknown amount' : `up to about $${costUsd.toFixed(2)}`;
-  return `${provider} may cost ${cost}; ${budgetUsd === null ? 'there is no limit' : `it pauses at $${budgetUsd}`}`;
 }
 
 /** `null`: told elsewhere. */
