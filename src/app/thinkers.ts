@@ -95,7 +95,7 @@ async function modelHint({ config, runtime }: CreateAppOptions): Promise<string 
 export function createThinkerShop(deps: ThinkerDeps): ThinkerShop {
   const { options, closing, analysis } = deps;
   const { config, runtime } = options;
-  const made = new Map<ProviderName, Promise<Provider>>();
+  const made = new Map<ProviderName, () => Promise<Provider>>();
   const shared = async () => {
     const [{ redactSecrets }, { findingId }] = await Promise.all([
       import('../analysis/secrets-redact.ts'),
@@ -149,9 +149,9 @@ export function createThinkerShop(deps: ThinkerDeps): ThinkerShop {
     return closing.add(await guarded(name === 'anthropic' ? anthropic : claude));
   };
   const provider = (name: ProviderName): Promise<Provider> => {
-    const known = made.get(name) ?? make(name);
+    const known = made.get(name) ?? once(() => make(name));
     made.set(name, known);
-    return known;
+    return known();
   };
 
   return {

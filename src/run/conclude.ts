@@ -1,3 +1,4 @@
+import { roleNameOf } from '../agent/roles/aliases.ts';
 import { weightsOf } from '../swarm/consensus/voter-weights.ts';
 import type { Queries } from '../store/database.ts';
 import type { EventBody } from '../events.ts';
@@ -48,7 +49,7 @@ async function decideAll(session: RunSession, voters: VoterRecords): Promise<voi
   if (decision.rule === 'weighted') {
     const byRole = weightsOf(await voters.read());
     for (const { id, type } of run.spec.agents) {
-      const weight = byRole.get(type);
+      const weight = byRole.get(roleNameOf(type));
       if (weight !== undefined) weights.set(id, weight);
     }
   }

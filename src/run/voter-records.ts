@@ -1,3 +1,4 @@
+import { roleNameOf } from '../agent/roles/aliases.ts';
 import type { Database, Queries } from '../store/database.ts';
 import { numberColumns, numberOf, textColumns, textOf } from '../store/row.ts';
 import type { FoldedRun } from './fold.ts';
@@ -9,7 +10,7 @@ interface Counted {
   readonly correct: number;
 }
 
-/** What is known of how well roles vote, by the types of agents. */
+/** What is known of how well roles vote, by their names; votes that callers hold add to the same records. */
 export interface VoterRecords {
   read(): Promise<ReadonlyMap<string, Counted>>;
   /**
@@ -23,7 +24,7 @@ function countVotes(
   agents: readonly { readonly id: string; readonly type: string }[],
   state: FoldedRun,
 ): ReadonlyMap<string, { votes: number; correct: number }> {
-  const types = new Map(agents.map(({ id, type }) => [id, type]));
+  const roles = new Map(agents.map(({ id, type }) => [id, roleNameOf(type)]));
   const { ballots } = gatherFindings(state);
   const counted = new Map<string, { votes: number; correct: number }>();
   for (const { subject } of state.decisions) {
@@ -32,12 +33,12 @@ function countVotes(
       const others = cast.filter((ballot) => ballot.voter !== voter);
       const confirms = others.filter((ballot) => ballot.vote === 'confirm').length;
       const rejects = others.length - confirms;
-      const type = types.get(voter);
-      if (type === undefined || confirms === rejects) continue;
-      const record = counted.get(type) ?? { votes: 0, correct: 0 };
+      const role = roles.get(voter);
+      if (role === undefined || confirms === rejects) continue;
+      const record = counted.get(role) ?? { votes: 0, correct: 0 };
       record.votes += 1;
       if (confirms > rejects === (vote === 'confirm')) record.correct += 1;
-      counted.set(type, record);
+      counted.set(role, record);
     }
   }
   return counted;
@@ -53,11 +54,11 @@ export function createVoterRecords(db: Pick<Database, 'all'>): VoterRecords {
       );
     },
     learn: async (queries, agents, state) => {
-      for (const [type, { votes, correct }] of countVotes(agents, state)) {
+      for (const [role, { votes, correct }] of countVotes(agents, state)) {
         await queries.run(
           `INSERT INTO voter_record(voter, votes, correct) VALUES (?, ?, ?)
            ON CONFLICT (voter) DO UPDATE SET votes = votes + excluded.votes, correct = correct + excluded.correct`,
-          [type, votes, correct],
+          [role, votes, correct],
         );
       }
     },

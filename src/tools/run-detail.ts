@@ -131,6 +131,9 @@ function openGate({ approvals }: FoldedRun): readonly [string, string] | null {
   return null;
 }
 
+/** The parameter of `run_resume` for each budget. */
+const LIMITS = { tokens: 'maxTokens', costUsd: 'maxCostUsd', wallMs: 'maxSeconds', steps: 'maxSteps' } as const;
+
 async function waitingOf(
   app: App,
   { runId: id, status }: RunRecord,
@@ -148,7 +151,8 @@ async function waitingOf(
   }
   if (status === 'paused' && state.paused !== null) {
     const { scope, what, limit, used } = state.paused;
-    const raise = scope === 'run' ? `run_resume with a higher ${what}` : `raise the ${scope}'s budget, then run_resume`;
+    const isDays = scope === 'day';
+    const raise = isDays ? "raise the project's limit of a day, then run_resume" : `run_resume with a higher ${LIMITS[what]}`;
     return { ...none, for: 'budget', budget: { scope, what, limit, used }, next: `To go on: ${raise}; to end it: run_cancel.` };
   }
   const gate = openGate(state);
