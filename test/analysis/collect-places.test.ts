@@ -1,36 +1,18 @@
 import { chmodSync, existsSync, chownSync, mkdirSync, renameSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { collectChanges } from '../../src/analysis/collect.ts';
-import type { ChangeSet, Selection } from '../../src/changes.ts';
 import { ForbiddenError, UnavailableError } from '../../src/errors.ts';
 import { createRuntime } from '../../src/runtime.ts';
-import { createTempProject, runGit, type TempProject } from './temp-project.ts';
+import { runGit, type TempProject } from './temp-project.ts';
+import { brief, codes, useCollecting } from './use-collecting.ts';
 
 const runtime = createRuntime('silent');
+const { project: current, other, plain, collect } = useCollecting();
 let project: TempProject;
-let others: TempProject[];
-
 beforeEach(() => {
-  others = [];
-  project = createTempProject();
+  project = current();
 });
-afterEach(() => {
-  for (const each of [project, ...others]) each.remove();
-});
-
-function collect(selection: Selection = {}, root = project.root): Promise<ChangeSet> {
-  return collectChanges(selection, { root, runtime });
-}
-function brief(changes: ChangeSet): Record<string, unknown> {
-  return Object.fromEntries(changes.files.map((file) => [file.path, file.changed]));
-}
-const codes = (changes: ChangeSet): string[] => changes.notes.map((note) => note.code);
-function plain(): TempProject {
-  const made = createTempProject({ git: false });
-  others.push(made);
-  return made;
-}
 
 describe('places', () => {
   it('works without git for files and the tree, and says why for changes', async () => {
@@ -114,8 +96,7 @@ describe('places', () => {
     expect([changes.git?.branch, codes(changes)]).toEqual([null, ['detached_head']]);
   });
   it('does not enter submodules and repositories inside', async () => {
-    const inner = createTempProject();
-    others.push(inner);
+    const inner = other();
     inner.write('in.ts', 'x\n');
     inner.commit();
     project.write('a.ts', 'x\n');

@@ -1,36 +1,18 @@
 import { chmodSync, renameSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { collectChanges } from '../../src/analysis/collect.ts';
-import type { ChangeSet, Selection } from '../../src/changes.ts';
 import { CancelledError, ForbiddenError, InvalidInputError, NotFoundError } from '../../src/errors.ts';
 import { createRuntime } from '../../src/runtime.ts';
-import { createTempProject, type TempProject } from './temp-project.ts';
+import type { TempProject } from './temp-project.ts';
+import { brief, codes, useCollecting } from './use-collecting.ts';
 
 const runtime = createRuntime('silent');
+const { project: current, plain, collect } = useCollecting();
 let project: TempProject;
-let others: TempProject[];
-
 beforeEach(() => {
-  others = [];
-  project = createTempProject();
+  project = current();
 });
-afterEach(() => {
-  for (const each of [project, ...others]) each.remove();
-});
-
-function collect(selection: Selection = {}, root = project.root): Promise<ChangeSet> {
-  return collectChanges(selection, { root, runtime });
-}
-function brief(changes: ChangeSet): Record<string, unknown> {
-  return Object.fromEntries(changes.files.map((file) => [file.path, file.changed]));
-}
-const codes = (changes: ChangeSet): string[] => changes.notes.map((note) => note.code);
-function plain(): TempProject {
-  const made = createTempProject({ git: false });
-  others.push(made);
-  return made;
-}
 
 describe('selection', () => {
   it('refuses more than one member, naming them', async () => {
