@@ -171,11 +171,16 @@ async function generateListings(dist) {
     platform: 'node',
     format: 'esm',
     packages: 'external',
+    define: { SKILLFLOW_VERSION: JSON.stringify(manifest().version) },
     logLevel: 'warning',
   });
-  const { listings, mcpListing } = await import(`${pathToFileURL(outfile).href}?at=${process.hrtime.bigint()}`);
+  const { listings, mcpListing, openings } = await import(`${pathToFileURL(outfile).href}?at=${process.hrtime.bigint()}`);
   writeFileSync(join(dist, 'tools.json'), JSON.stringify(listings));
   writeFileSync(join(dist, 'mcp-tools.json'), JSON.stringify(mcpListing));
+  // One file for each choice of tools: a session reads only its own.
+  for (const [name, answers] of Object.entries(await openings())) {
+    writeFileSync(join(dist, `mcp-opening-${name}.json`), JSON.stringify(answers));
+  }
 }
 
 async function build() {

@@ -1,12 +1,11 @@
 #!/usr/bin/env node
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { leaveSilentServer } from './app/closing.ts';
-import { keepHeapSmall } from './app/small-heap.ts';
 import type { Skillflow } from './app.ts';
 import type { AppFlags } from './cli/cli.ts';
 import type { McpListing } from './mcp/mcp-tools.ts';
+import type { OpeningAnswers } from './mcp/opening.ts';
 
 // This file becomes a CommonJS script, which starts sooner than a module; what it imports lazily stays in modules.
 
@@ -71,6 +70,7 @@ async function openProject(flags: AppFlags, verbose: boolean, leaving?: Leaving)
     flags,
   });
   if (leaving !== undefined) {
+    const { leaveSilentServer } = await import('./app/closing.ts');
     leaveSilentServer(project, leaving.stop, leaving.ended, (work, ms) => void setTimeout(work, ms).unref());
   }
   return project;
@@ -85,23 +85,44 @@ function mayHaveSettings(from: string): boolean {
 }
 
 /** Which tools clients see; settings that are wrong show the usual ones, and each call says what is wrong with them. */
-async function listedTools(flags: AppFlags, verbose: boolean): Promise<McpListing['all']> {
-  const listing = generated<McpListing>('mcp-tools.json');
+async function shownTools(flags: AppFlags, verbose: boolean): Promise<keyof McpListing> {
   const { SKILLFLOW_MCP_TOOLS: own = '', CLAUDE_FLOW_MCP_TOOLS: foreign } = process.env;
   const given = flags.mcpTools ?? (own === '' ? undefined : own);
-  if (given === 'all' || (given === undefined && foreign === 'all')) return listing.all;
-  if (given !== undefined) return listing.default;
-  if (!mayHaveSettings(resolve(flags.root ?? process.env['CLAUDE_PROJECT_DIR'] ?? workingDirectory()))) return listing.default;
+  if (given === 'all' || (given === undefined && foreign === 'all')) return 'all';
+  if (given !== undefined) return 'default';
+  if (!mayHaveSettings(resolve(flags.root ?? process.env['CLAUDE_PROJECT_DIR'] ?? workingDirectory()))) return 'default';
   try {
-    await using project = await openProject(flags, verbose);
-    return listing[project.app.config.mcpTools];
+    const { createRuntime, readSettings } = await import('./open-app.ts');
+    return (await readSettings({ runtime: createRuntime(verbose ? 'debug' : 'warn'), cwd: workingDirectory(), flags })).mcpTools;
   } catch {
-    return listing.default;
+    return 'default';
   }
 }
 
+const complain = (message: string): void => void process.stderr.write(`skillflow: ${message}\n`);
+
+/** Answers a session's opening from what the build recorded; the lines of it, or `undefined` when no more will come. */
+async function openSession(shown: () => Promise<keyof McpListing>, signal: AbortSignal): Promise<readonly string[] | undefined> {
+  const { answerOpening } = await import('./mcp/opening.ts');
+  const read = new Map<keyof McpListing, OpeningAnswers>();
+  const answers = (name: keyof McpListing): OpeningAnswers => {
+    const known = read.get(name) ?? generated<OpeningAnswers>(`mcp-opening-${name}.json`);
+    read.set(name, known);
+    return known;
+  };
+  const { stdin: input, stdout: output } = process;
+  const tools = async (): Promise<OpeningAnswers['tools']> => answers(await shown()).tools;
+  return answerOpening({ input, output, answers: () => answers('default'), tools, signal, onError: complain });
+}
+
 async function mcp(flags: AppFlags, verbose: boolean, signal: AbortSignal): Promise<void> {
+  const end = new AbortController();
+  process.stdin.once('end', () => end.abort());
+  const shown = (): Promise<keyof McpListing> => shownTools(flags, verbose);
+  const said = await openSession(shown, signal);
+  if (said === undefined) return;
   const { loadServe } = await import('./mcp/load-serve.ts');
+  const { keepHeapSmall } = await import('./app/small-heap.ts');
   const { homedir } = await import('node:os');
   keepHeapSmall();
   const { serve, keepCache } = loadServe({
@@ -110,21 +131,20 @@ async function mcp(flags: AppFlags, verbose: boolean, signal: AbortSignal): Prom
     uid: process.getuid?.(),
     hash: MCP_BUNDLE_HASH,
   });
-  const end = new AbortController();
-  process.stdin.once('end', () => end.abort());
   const leaving = { stop: signal, ended: end.signal };
   await serve({
     version: SKILLFLOW_VERSION,
-    tools: () => listedTools(flags, verbose),
+    tools: async () => generated<McpListing>('mcp-tools.json')[await shown()],
     openHandler: async () => {
       const { createMcpHandler } = await import('./mcp/handler.ts');
       return createMcpHandler(() => openProject(flags, verbose, leaving));
     },
     input: process.stdin,
     output: process.stdout,
+    said,
     signal,
     id: () => globalThis.crypto.randomUUID(),
-    onError: (message) => void process.stderr.write(`skillflow: ${message}\n`),
+    onError: complain,
   });
   keepCache();
 }
@@ -187,11 +207,24 @@ async function cli(argv: readonly string[]): Promise<void> {
   });
 }
 
+/** Writes without a stream, which would cost a sixth of the process; what the system does not take is left to one. */
+function printVersion(): void {
+  const text = `${SKILLFLOW_VERSION}\n`;
+  let written = 0;
+  try {
+    written = writeSync(1, text);
+  } catch {
+    // The stream waits for its reader, or says what is wrong.
+  }
+  if (written === text.length) process.exit();
+  process.stdout.write(text.slice(written));
+}
+
 async function main(argv: readonly string[]): Promise<void> {
   assertNode();
   const line = argv.join(' ');
   // The two that scripts and clients wait for skip the command line's code.
-  if (line === '--version') process.stdout.write(`${SKILLFLOW_VERSION}\n`);
+  if (line === '--version') printVersion();
   else if (line === 'mcp' || line === 'mcp start') await mcp({}, false, stopSignal());
   else await cli(argv);
 }

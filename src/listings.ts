@@ -1,6 +1,7 @@
 import { claudeFlow2 } from '../compat/claude-flow-2.ts';
 import { legacyListing } from './legacy/row.ts';
 import { mcpTools } from './mcp/mcp-tools.ts';
+import { recordOpening } from './mcp/record-opening.ts';
 import { allTools } from './tools/all-tools.ts';
 import { listTool } from './tools/listing.ts';
 
@@ -12,5 +13,13 @@ const legacy = legacyListing(claudeFlow2.rows).map((row) => ({
   annotations: { readOnly: false, destructive: false, idempotent: false },
 }));
 
-/** The answers to `tools/list`: our tools, then the legacy names that are not ours as well. */
+declare const SKILLFLOW_VERSION: string;
+
+/** The tools that `tools/list` shows: our tools, then the legacy names that are not ours as well. */
 export const mcpListing = mcpTools([...listings, ...legacy]);
+
+/** What a server answers while a session opens, by the tools that it shows. */
+export const openings = async () => ({
+  default: await recordOpening(SKILLFLOW_VERSION, mcpListing.default),
+  all: await recordOpening(SKILLFLOW_VERSION, mcpListing.all),
+});

@@ -1,8 +1,8 @@
 import { realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { createApp } from './app.ts';
 import type { Skillflow } from './app.ts';
 import { loadConfig } from './config.ts';
+import type { Config } from './config.ts';
 import { InvalidInputError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 import { findProjectRoot } from './store/project-root.ts';
@@ -27,9 +27,12 @@ export interface OpenAppOptions {
   };
 }
 
-/** Finds the project, reads its settings and composes the app. Throws `InvalidInputError` when either is wrong. */
-export async function openApp({ cwd, flags = {}, ...options }: OpenAppOptions): Promise<Skillflow> {
-  const { runtime } = options;
+/** Finds the project and reads its settings. Throws `InvalidInputError` when either is wrong. */
+export async function readSettings({
+  runtime,
+  cwd,
+  flags = {},
+}: Pick<OpenAppOptions, 'runtime' | 'cwd' | 'flags'>): Promise<Config> {
   const { root: given, ...settings } = flags;
   const home = runtime.env['HOME'] ?? homedir();
   const realHome = await realpath(home).catch(() => home); // a user may have none
@@ -37,13 +40,19 @@ export async function openApp({ cwd, flags = {}, ...options }: OpenAppOptions): 
     given === undefined
       ? await findProjectRoot({ cwd, env: runtime.env, home: realHome })
       : { root: await realRoot(given), source: '--root' };
-  const config = loadConfig({
+  return loadConfig({
     projectRoot: found.root,
     rootSource: found.source,
     home,
     flags: settings,
     env: runtime.env,
   });
+}
+
+/** Composes the app of the project that `readSettings` finds. */
+export async function openApp({ cwd, flags = {}, ...options }: OpenAppOptions): Promise<Skillflow> {
+  const config = await readSettings({ runtime: options.runtime, cwd, flags });
+  const { createApp } = await import('./app.ts'); // all tools and their schemas, which nobody needs to read settings
   return createApp({ config, ...options });
 }
 

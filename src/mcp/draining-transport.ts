@@ -23,11 +23,14 @@ function cancelledId(message: JSONRPCMessage): unknown {
 /**
  * MCP over a pair of streams that answers every request it has read before it closes: a client may write its requests
  * and close its end at once, and still reads all answers.
+ * @param said lines that the client wrote before, and whose answers it has: they are heard first and not answered again
  */
-export function createDrainingTransport(input: Readable, output: Writable): Transport {
+export function createDrainingTransport(input: Readable, output: Writable, said: readonly string[]): Transport {
   const gate = new PassThrough();
   const wire = new StdioServerTransport(gate, output);
   const pending = new Set<unknown>();
+  const answered = new Set<unknown>();
+  let repeats = said.length;
   let ended = false;
   const settle = (id: unknown): void => {
     pending.delete(id);
@@ -37,7 +40,8 @@ export function createDrainingTransport(input: Readable, output: Writable): Tran
     start: async () => {
       wire.onmessage = (message) => {
         const id = requestId(message);
-        if (id !== undefined) pending.add(id);
+        if (id !== undefined) (repeats > 0 ? answered : pending).add(id);
+        if (repeats > 0) repeats -= 1;
         transport.onmessage?.(message);
         const cancelled = cancelledId(message);
         if (cancelled !== undefined) settle(cancelled);
@@ -52,11 +56,13 @@ export function createDrainingTransport(input: Readable, output: Writable): Tran
           if (pending.size === 0) gate.end();
         });
       });
+      for (const line of said) gate.write(`${line}\n`);
       input.pipe(gate, { end: false });
     },
     send: async (message) => {
-      await wire.send(message);
       const id = answeredId(message);
+      if (answered.delete(id)) return;
+      await wire.send(message);
       if (id !== undefined) settle(id);
     },
     close: async () => {

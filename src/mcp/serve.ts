@@ -30,6 +30,8 @@ export interface ServeOptions {
   readonly openHandler: () => Promise<McpHandler>;
   readonly input: Readable;
   readonly output: Writable;
+  /** Lines of the session's opening that were answered before `input`; see `answerOpening`. */
+  readonly said: readonly string[];
   /** Aborts every call under way and closes the connection. */
   readonly signal: AbortSignal;
   /** Makes ids that nobody can guess. */
@@ -94,7 +96,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     return server;
   };
 
-  const transport = createDrainingTransport(options.input, options.output);
+  const transport = createDrainingTransport(options.input, options.output, options.said);
   await new Promise<void>((resolve) => {
     const handle = serveStdio(createServer, { transport, onerror: (error) => onError(shorten(error.message)) });
     // The signal has cancelled the calls under way: they record that, and are answered, before the connection closes.
