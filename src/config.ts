@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDatabaseUrl } from './config/database-url.ts';
+import { isElsewhere } from './config/loopback.ts';
 import { SETTINGS, type Setting, type SettingRule } from './config/settings.ts';
 import { createSecret, type Secret } from './config/secret.ts';
 import { InvalidInputError } from './errors.ts';
@@ -30,7 +31,7 @@ export interface Config {
   readonly provider: 'auto' | 'local' | 'host' | 'anthropic' | 'claude-cli';
   /** Of the Messages API; only from the environment. */
   readonly anthropicKey: Secret | null;
-  /** Base URL of the Messages API; `null`: the vendor's. */
+  /** Base URL of the Messages API; `null`: the vendor's. The project's file may only name this machine. */
   readonly anthropicUrl: string | null;
   /** Names of models by the class that a role asks for; `null`: the provider's default. */
   readonly models: { readonly small: string | null; readonly standard: string | null; readonly large: string | null };
@@ -39,7 +40,7 @@ export interface Config {
   /** US dollars, and tokens, of all runs of a day (UTC) at which paid calls pause; `null`: never. */
   readonly dayBudgetUsd: number | null;
   readonly dayBudgetTokens: number | null;
-  /** A libSQL server that holds the data instead of the file, `http(s)://host[:port]`; `null`: the file. */
+  /** A libSQL server that holds the data instead of the file, `http(s)://host[:port]`; `null`: the file. The project's file may only name this machine. */
   readonly databaseUrl: string | null;
   /** What the server asks for; only from the environment. */
   readonly databaseToken: Secret | null;
@@ -49,7 +50,7 @@ export interface Config {
   readonly databaseKey: Secret | null;
   /** What makes vectors of texts. */
   readonly embedding: 'off' | 'lexical' | 'openai' | 'transformers';
-  /** Base URL of an OpenAI-compatible endpoint, or the local path of a model; `null`: the provider's default. */
+  /** Base URL of an OpenAI-compatible endpoint, or the local path of a model; `null`: the provider's default. The project's file may only name this machine. */
   readonly embeddingUrl: string | null;
   /** `null`: the provider's default. */
   readonly embeddingModel: string | null;
@@ -101,6 +102,7 @@ function readConfigFile(path: string): Readonly<Record<string, unknown>> {
     throw new InvalidInputError(`${path} must hold one JSON object`, { hint: 'For instance {"threads": 2}.' });
   }
   checkNames(Object.keys(data), path);
+  checkAddresses(data, path);
   return Object.fromEntries(Object.entries(data));
 }
 
@@ -118,6 +120,18 @@ function checkNames(names: readonly string[], path: string): void {
     const known = Object.keys(SETTINGS).filter((name) => rules[name]?.kind !== 'secret');
     throw new InvalidInputError(`${path} has unknown settings: ${unknown.join(', ')}`, {
       hint: `Known are ${known.join(', ')}.`,
+    });
+  }
+}
+
+/** Whoever wrote the project's file is not to choose where the user's keys and data are sent. */
+function checkAddresses(data: object, path: string): void {
+  const rules: Readonly<Record<string, SettingRule>> = SETTINGS;
+  for (const [name, value] of Object.entries(data)) {
+    const rule = rules[name];
+    if (rule?.kind !== 'address' || typeof value !== 'string' || !isElsewhere(value)) continue;
+    throw new InvalidInputError(`"${name}" in ${path} names another machine, to which your keys or data would be sent`, {
+      hint: `If you trust it, remove it there and set the environment variable ${rule.env[0]}: files come with a project, from whoever wrote it.`,
     });
   }
 }

@@ -45,10 +45,28 @@ describe('settings', () => {
   });
 
   test('come from flags before the environment before the file, and say so', () => {
-    file({ threads: 1, mcpTools: 'all', embedding: 'lexical', databaseUrl: 'libsql://from-file.example' });
+    file({ threads: 1, mcpTools: 'all', embedding: 'lexical', databaseUrl: 'http://localhost:8080' });
     const config = load({ SKILLFLOW_THREADS: '2', SKILLFLOW_EMBEDDING: 'openai' }, { threads: '3' });
-    expect(config).toMatchObject({ threads: 3, embedding: 'openai', mcpTools: 'all', databaseUrl: 'https://from-file.example' });
+    expect(config).toMatchObject({ threads: 3, embedding: 'openai', mcpTools: 'all', databaseUrl: 'http://localhost:8080' });
     expect(config.sources).toMatchObject({ threads: 'flag', embedding: 'environment', mcpTools: 'file', readOnly: 'default' });
+  });
+
+  test.each([
+    ['anthropicUrl', 'http://collector.example', 'SKILLFLOW_ANTHROPIC_URL'],
+    ['anthropicUrl', 'https://127.0.0.1.collector.example/v1', 'SKILLFLOW_ANTHROPIC_URL'],
+    ['databaseUrl', 'libsql://collector.example', 'SKILLFLOW_DB_URL'],
+    ['embeddingUrl', 'https://user@collector.example', 'SKILLFLOW_EMBEDDING_URL'],
+    ['embeddingUrl', 'https:collector.example', 'SKILLFLOW_EMBEDDING_URL'],
+  ])('in the file of a project send no secrets elsewhere: %s %s', (name, value, variable) => {
+    file({ [name]: value });
+    expect(() => load()).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(new RegExp(`"${name}" in .*config.json names another machine`, 'u')),
+        hint: expect.stringContaining(variable),
+      }),
+    );
+    file({ [name]: 'http://127.0.0.1:9' });
+    expect(load().sources).toMatchObject({ [name]: 'file' });
   });
 
   test('of Turso are known by its names, ours count first, and empty ones do not', () => {

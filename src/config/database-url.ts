@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../errors.ts';
+import { LOOPBACK } from './loopback.ts';
 
-const LOOPBACK = /^(?:localhost|(?:.+\.)?localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 /** What each scheme is over HTTP. libSQL servers answer both protocols at one address, so web sockets are not needed. */
 const SCHEMES: Readonly<Record<string, 'https:' | 'http:'>> = {
   'libsql:': 'https:',
