@@ -12,12 +12,12 @@ import { createMailbox, type Mailbox } from '../src/mail/mailbox.ts';
 import { createRuntime } from '../src/runtime.ts';
 import { openDatabase } from '../src/store/open-database.ts';
 import { machine, median } from './child.ts';
+import { durableLatency } from './durable-mail.ts';
+import { paced, spread, type Spread } from './paced.ts';
 import { rate, type Round } from './rate.ts';
 
 const ROUNDS = 5;
 const PER_SECOND = 10_000;
-/** Through the file, each with its reading and acknowledging. */
-const DURABLE_PER_SECOND = 1000;
 const SECONDS = 5;
 const BUS_MESSAGES = 500_000;
 const DURABLE_MESSAGES = 5000;
@@ -27,37 +27,11 @@ const BODY = 'x'.repeat(200);
 
 const runtime = createRuntime('warn');
 const READY = Promise.resolve();
-const pause = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 interface Note {
   readonly type: 'note';
   readonly place: string;
   readonly at: number;
-}
-
-interface Spread {
-  readonly p50: number;
-  readonly p99: number;
-  readonly max: number;
-}
-
-function spread(values: number[]): Spread {
-  const sorted = values.sort((a, b) => a - b);
-  const of = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-  return { p50: of(0.5), p99: of(0.99), max: of(1) };
-}
-
-/** Calls `send` so that messages are due evenly for some seconds; it gets the times at which they were due. */
-async function paced(perSecond: number, send: (dueAt: readonly number[]) => void | Promise<void>): Promise<void> {
-  const begun = performance.now();
-  const total = perSecond * SECONDS;
-  for (let sent = 0; sent < total;) {
-    const due = Math.min(total, Math.floor(((performance.now() - begun) * perSecond) / 1000));
-    const times = Array.from({ length: due - sent }, (_, at) => begun + ((sent + at + 1) * 1000) / perSecond);
-    sent = due;
-    if (times.length > 0) await send(times);
-    await pause();
-  }
 }
 
 /** `handed`: from publishing to the subscriber's turn. `late`: from when it was due until the machine let the publisher run. */
@@ -70,7 +44,7 @@ async function busLatency(): Promise<{ readonly handed: Spread; readonly late: S
       if (item.type === 'note') handed.push(performance.now() - item.at);
     }
   })();
-  await paced(PER_SECOND, async (times) => {
+  await paced({ perSecond: PER_SECOND, seconds: SECONDS }, async (times) => {
     for (const due of times) {
       const at = performance.now();
       late.push(at - due);
@@ -80,39 +54,6 @@ async function busLatency(): Promise<{ readonly handed: Spread; readonly late: S
   bus.close();
   await reading;
   return { handed: spread(handed), late: spread(late) };
-}
-
-/** From the time at which a message was due to when the reader has it; through the file, with its reading and acknowledging. */
-async function durableLatency(box: Mailbox): Promise<Spread & { readonly perSecond: number }> {
-  const latencies: number[] = [];
-  const due = new Map<number, number>();
-  let isOver = false;
-  const begun = performance.now();
-  const reading = (async () => {
-    for (;;) {
-      const mail = await box.read('paced', 'b', { unreadOnly: true, limit: 1000 });
-      const now = performance.now();
-      for (const { messageId } of mail) latencies.push(now - (due.get(messageId) ?? Number.NaN));
-      if (mail.length > 0) {
-        await box.ack(
-          'paced',
-          'b',
-          mail.map(({ messageId }) => messageId),
-        );
-      } else if (isOver) break;
-      else await pause();
-    }
-  })();
-  await paced(DURABLE_PER_SECOND, async (times) => {
-    for (let at = 0; at < times.length; at += BATCH) {
-      const some = times.slice(at, at + BATCH);
-      const sent = await box.sendMany(some.map(() => letter('paced', { agent: 'b' })));
-      for (const [place, { messageId }] of sent.entries()) due.set(messageId, some[place] ?? Number.NaN);
-    }
-  });
-  isOver = true;
-  await reading;
-  return { ...spread(latencies), perSecond: (latencies.length / (performance.now() - begun)) * 1000 };
 }
 
 const members = [
@@ -224,8 +165,8 @@ async function durable(box: Mailbox, round: number): Promise<readonly Round[]> {
   return [one, many, read, ack];
 }
 
-/** Share of a core that ten readers take who wait: on the bus, and by looking into a durable mailbox ten times a second. */
-async function idle(box: Mailbox): Promise<{ readonly bus: number; readonly polling: number }> {
+/** Share of a core that ten readers take who wait: on the bus, for durable mail, and by looking into a mailbox ten times a second. */
+async function idle(box: Mailbox): Promise<{ readonly bus: number; readonly receiving: number; readonly polling: number }> {
   const bus = createBus<Note>();
   const loops = Array.from({ length: 10 }, async () => {
     for await (const item of bus.subscribe()) if (item.type === 'gap') throw new Error('a gap');
@@ -239,13 +180,20 @@ async function idle(box: Mailbox): Promise<{ readonly bus: number; readonly poll
   const waiting = await share(() => runtime.sleep(IDLE_MS));
   bus.close();
   await Promise.all(loops);
+  const over = new AbortController();
+  const reading = Array.from({ length: 10 }, async (_, reader) => {
+    await box.receive('idle', `agent-${reader}`, { signal: over.signal }).catch(() => []);
+  });
+  const receiving = await share(() => runtime.sleep(IDLE_MS));
+  over.abort();
+  await Promise.all(reading);
   const polling = await share(async () => {
     for (let at = 0; at < IDLE_MS / 100; at += 1) {
       for (let reader = 0; reader < 10; reader += 1) await box.read('idle', `agent-${reader}`, { unreadOnly: true });
       await runtime.sleep(100);
     }
   });
-  return { bus: waiting, polling };
+  return { bus: waiting, receiving, polling };
 }
 
 const us = (ms: number): string => (ms < 1 ? `${(ms * 1000).toFixed(1)} µs` : `${ms.toFixed(2)} ms`);
@@ -277,19 +225,16 @@ async function main(): Promise<void> {
     console.log(
       `bus, ${PER_SECOND} messages/s: p50 ${us(handed.p50)}, p99 ${us(handed.p99)} (below 1 ms), worst ${us(handed.max)}; the publisher itself ran late by p50 ${us(late.p50)}, p99 ${us(late.p99)}`,
     );
-    const stored = await durableLatency(box);
-    console.log(
-      `durable mailbox, ${DURABLE_PER_SECOND} messages/s due, ${stored.perSecond.toFixed(0)}/s sent, read and acknowledged: p50 ${us(stored.p50)}, p99 ${us(stored.p99)}, worst ${us(stored.max)}`,
-    );
+    for (const text of await durableLatency()) console.log(text);
     line('bus', 'emitter');
     line('bus', 'emitter and events.on');
     line('send', 'plain insert');
     line('sendMany', 'plain insert in batches');
     line('read', 'plain read and ack');
     line('ack', 'plain read and ack');
-    const { bus: waiting, polling } = await idle(box);
+    const { bus: waiting, receiving, polling } = await idle(box);
     console.log(
-      `idle: ${(waiting * 100).toFixed(2)}% of a core for ten subscribers, ${(polling * 100).toFixed(2)}% for ten that look ten times a second (below 2%)`,
+      `idle: ${(waiting * 100).toFixed(2)}% of a core for ten subscribers, ${(receiving * 100).toFixed(2)}% for ten that wait for durable mail, ${(polling * 100).toFixed(2)}% for ten that look ten times a second (below 2%)`,
     );
   } finally {
     await db.close();

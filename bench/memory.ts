@@ -80,15 +80,24 @@ function plainLoop(path: string): (round: number, texts: readonly TextInput[]) =
   };
 }
 
+/** Makes a search find the last of what was stored: with it, all of it is in the full-text index. */
+async function indexed(memory: Memory, stored: readonly TextInput[]): Promise<void> {
+  const key = stored.at(-1)?.key ?? '';
+  const { results } = await memory.search({ query: key, phrase: key, limit: 1 });
+  if (results[0]?.key !== key) throw new Error(`a search does not find ${key}`);
+}
+
 async function writes(memory: Memory, round: number, random: () => number): Promise<readonly Round[]> {
   const one = inputs(`one${round}`, WRITES, random);
   const many = inputs(`many${round}`, WRITES, random);
   return [
     await rate('one by one', WRITES, async () => {
       for (const input of one) await memory.store(input);
+      await indexed(memory, one);
     }),
     await rate('in batches', WRITES, async () => {
       for (let at = 0; at < WRITES; at += BATCH) await memory.storeMany(many.slice(at, at + BATCH));
+      await indexed(memory, many);
     }),
     await rate('overwritten one by one', 1000, async () => {
       for (let at = 0; at < 1000; at += 1) await memory.store({ ...one[at], key: `one${round}/${at}`, value: `changed ${at}` });
@@ -141,6 +150,7 @@ async function rounds(folder: string): Promise<void> {
     console.log(
       `${name}: ${of(name).toFixed(0)}/s (${limit}), ${(of(name) / of(plainName)).toFixed(2)} of a plain libsql loop (${of(plainName).toFixed(0)}/s)`,
     );
+  console.log('written until a search finds the last of it, which takes what is pending into the full-text index:');
   line('in batches', 'plain in batches', 'at least 10,000');
   line('one by one', 'plain one by one', 'at least 5,000');
   line('overwritten one by one', 'plain one by one', 'no limit');

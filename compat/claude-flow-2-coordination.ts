@@ -1,18 +1,14 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { claudeFlowNameOf } from '../src/agent/roles/aliases.ts';
 import { NotFoundError } from '../src/errors.ts';
 import type { CallResult } from '../src/executor/executor.ts';
 import { defineLegacy } from '../src/legacy/row.ts';
 import type { CallTool, LegacyRow } from '../src/legacy/row.ts';
-import { agentMessageOutput, agentMetricsOutput, agentSpawnManyOutput } from '../src/tools/agent.ts';
+import { agentMessageOutput } from '../src/tools/agent-mail.ts';
+import { agentMetricsOutput, agentSpawnManyOutput } from '../src/tools/agent.ts';
 import { words } from '../src/tools/input.ts';
-import {
-  swarmDestroyOutput,
-  swarmMonitorOutput,
-  swarmScaleOutput,
-  swarmSyncOutput,
-  swarmTopologyOutput,
-} from '../src/tools/swarm.ts';
+import { swarmDestroyOutput, swarmMonitorOutput, swarmScaleOutput, swarmSyncOutput } from '../src/tools/swarm.ts';
+import { swarmTopologyOutput } from '../src/tools/swarm-topology.ts';
 import { listAllAgents } from './all-agents.ts';
 import { answered } from './answered.ts';
 
@@ -57,10 +53,10 @@ const swarmDestroy = defineLegacy({
     tool: 'swarm_destroy',
     input: args,
     body: answered('swarm_destroy', args, (output) => {
-      const { swarmId, status, agentsStopped, votesClosed, runsCancelled } = swarmDestroyOutput.parse(output);
+      const { swarmId, status, agentsStopped, votesClosed, runsCancelled, tasksCancelled } = swarmDestroyOutput.parse(output);
       return {
         message: `destroyed: ${agentsStopped.length} agents stopped, ${runsCancelled.length} runs asked to end`,
-        result: { swarmId, status, destroyed: true, agentsStopped, votesClosed, runsCancelled },
+        result: { swarmId, status, destroyed: true, agentsStopped, votesClosed, runsCancelled, tasksCancelled },
       };
     }),
   }),
@@ -168,7 +164,7 @@ function matchedIn(text: string, wanted: readonly string[]): readonly string[] {
   return [...new Set(wanted)].filter((word) => spoken(word).trim() !== '' && said.includes(spoken(word)));
 }
 
-/** Gives each task to the agent that names most of its words, of several to the one with the fewest open messages. */
+/** Gives each task to the agent that names most of its words, of several to the one with the fewest steps and messages open. */
 async function assign(call: CallTool, tasks: readonly string[], swarmId: string | undefined): Promise<CallResult> {
   const all = await listAllAgents(call, swarmId);
   if ('failed' in all) return all.failed;
@@ -178,10 +174,10 @@ async function assign(call: CallTool, tasks: readonly string[], swarmId: string 
     throw new NotFoundError('there are no registered agents to give tasks to', { hint: 'Register some with agent_spawn.' });
   }
   const queues = new Map<string, number>();
-  for (const { agentId } of agents) {
+  for (const { agentId, openSteps } of agents) {
     const metrics = await call('agent_metrics', { agentId });
     if (!metrics.ok) return metrics;
-    queues.set(agentId, agentMetricsOutput.parse(metrics.output).agents[0]?.openMessages ?? 0);
+    queues.set(agentId, openSteps + (agentMetricsOutput.parse(metrics.output).agents[0]?.openMessages ?? 0));
   }
   const assignments = [];
   for (const task of tasks) {
@@ -214,7 +210,10 @@ const loadBalance = defineLegacy({
     ask: (call) => assign(call, tasks, swarmId),
     body: answered('load_balance', { tasks: tasks.length }, (output) => {
       const result = assigned.parse(output);
-      return { message: `${result.assignments.length} tasks are in mailboxes; agent_inbox reads them`, result };
+      return {
+        message: `${result.assignments.length} tasks are in mailboxes: their agents are shown them with the next task of task_orchestrate`,
+        result,
+      };
     }),
   }),
 });

@@ -1,10 +1,10 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { InvalidInputError, NotSupportedError } from '../src/errors.ts';
 import type { CallResult } from '../src/executor/executor.ts';
 import { defineLegacy } from '../src/legacy/row.ts';
 import type { CallTool, LegacyBody, LegacyRow } from '../src/legacy/row.ts';
 import { swarmBudgetOutput } from '../src/tools/swarm-budget.ts';
-import { swarmTopologyOutput } from '../src/tools/swarm.ts';
+import { swarmTopologyOutput } from '../src/tools/swarm-topology.ts';
 import { answered } from './answered.ts';
 
 const FAMILY = 'claude-flow 2.7';

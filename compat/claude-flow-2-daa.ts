@@ -1,16 +1,11 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { claudeFlowNameOf } from '../src/agent/roles/aliases.ts';
 import { InvalidInputError, NotFoundError } from '../src/errors.ts';
 import type { CallResult } from '../src/executor/executor.ts';
 import { defineLegacy } from '../src/legacy/row.ts';
 import type { CallTool, LegacyBody, LegacyRow } from '../src/legacy/row.ts';
-import {
-  agentMessageOutput,
-  agentMetricsOutput,
-  agentSpawnOutput,
-  agentStatusOutput,
-  agentListOutput,
-} from '../src/tools/agent.ts';
+import { agentMessageOutput } from '../src/tools/agent-mail.ts';
+import { agentMetricsOutput, agentSpawnOutput, agentStatusOutput, agentListOutput } from '../src/tools/agent.ts';
 import { words } from '../src/tools/input.ts';
 import { voteOutput } from '../src/tools/vote.ts';
 import { listAllAgents } from './all-agents.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { NotSupportedError } from '../src/errors.ts';
 import { defineLegacy } from '../src/legacy/row.ts';
 import type { LegacyRow } from '../src/legacy/row.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { InvalidInputError } from '../src/errors.ts';
 import { defineLegacy } from '../src/legacy/row.ts';
 import type { LegacyBody, LegacyCall, LegacyRow } from '../src/legacy/row.ts';

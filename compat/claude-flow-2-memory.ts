@@ -1,10 +1,11 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { InvalidInputError } from '../src/errors.ts';
 import { defineLegacy } from '../src/legacy/row.ts';
 import type { LegacyCall, LegacyRow } from '../src/legacy/row.ts';
 import { sameArgument } from '../src/legacy/same-argument.ts';
 import { memoryDeleteOutput, memoryGetOutput, memoryListOutput, memoryStoreOutput } from '../src/tools/memory-entries.ts';
 import { memorySearchOutput } from '../src/tools/memory-search.ts';
+import { counted } from '../src/tools/table.ts';
 import { askForPattern, isPattern } from './key-pattern.ts';
 
 const FAMILY = 'claude-flow 2.7';
@@ -105,6 +106,7 @@ function shownResult({
   kind,
   agent,
   session,
+  run,
   updatedAt,
   matched,
   explanation,
@@ -119,6 +121,7 @@ function shownResult({
     kind,
     ...(agent === null ? {} : { agent }),
     ...(session === null ? {} : { session }),
+    ...(run === null ? {} : { run }),
     updatedAt,
     ...(explanation === undefined ? {} : { matched, explanation }),
   };
@@ -138,7 +141,7 @@ const search = (args: UsageArgs): LegacyCall => {
     ask: isPattern(pattern) ? askForPattern(pattern, input) : undefined,
     spelling: { query: spelled, keys: spelled },
     body: (output, timestamp) => {
-      const { query, results, total } = memorySearchOutput.parse(output);
+      const { query, results, total, totalIsExact } = memorySearchOutput.parse(output);
       return {
         success: true,
         action: 'search',
@@ -149,6 +152,7 @@ const search = (args: UsageArgs): LegacyCall => {
         ...STORAGE,
         timestamp,
         total,
+        ...(totalIsExact ? {} : { totalIsExact }),
       };
     },
   };
@@ -188,7 +192,7 @@ const memorySearch = defineLegacy({
     ask: patternOf(args),
     spelling: args['pattern'] === undefined ? {} : { query: 'pattern', keys: 'pattern' },
     body: (output, timestamp) => {
-      const { query, namespace, results, total, cursor, shortened, vectors } = memorySearchOutput.parse(output);
+      const { query, namespace, results, total, totalIsExact, cursor, shortened, vectors } = memorySearchOutput.parse(output);
       return {
         success: true,
         pattern: query,
@@ -197,11 +201,12 @@ const memorySearch = defineLegacy({
         count: results.length,
         timestamp,
         total,
+        ...(totalIsExact ? {} : { totalIsExact }),
         ...(cursor === null ? {} : { cursor }),
         ...(shortened ? { shortened } : {}),
         ...(vectors === 'off' ? {} : { vectors }),
         tool: 'memory_search',
-        message: `${results.length} of ${total} found`,
+        message: `${results.length} of ${counted(total, totalIsExact)} found`,
         args,
       };
     },

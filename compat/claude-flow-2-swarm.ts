@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { claudeFlowNameOf } from '../src/agent/roles/aliases.ts';
 import { defineLegacy } from '../src/legacy/row.ts';
 import type { LegacyRow } from '../src/legacy/row.ts';
@@ -117,7 +117,7 @@ const swarmStatus = defineLegacy({
         swarmId: swarm.swarmId,
         topology: legacyTopology(swarm.topology),
         agentCount: sum(swarm.agents),
-        activeAgents: swarm.agents['active'] ?? 0,
+        activeAgents: swarm.busyAgents,
         taskCount: sum(swarm.tasks),
         pendingTasks: sum(Object.fromEntries(Object.entries(swarm.tasks).filter(([status]) => !BEGUN.has(status)))),
         completedTasks: swarm.tasks['completed'] ?? 0,
@@ -165,6 +165,7 @@ const taskOrchestrate = defineLegacy({
         swarmId: submitted.swarmId,
         dependencies: submitted.dependencies,
         runId: submitted.runId,
+        next: submitted.next,
       };
     },
   }),

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { InvalidInputError, NotSupportedError } from '../src/errors.ts';
 import type { ErrorBody } from '../src/errors.ts';
 import type { CallResult } from '../src/executor/executor.ts';
@@ -23,7 +23,8 @@ const taskResults = defineLegacy({
     input: args,
     body: answered('task_results', args, (output) => {
       const { id, ...result } = taskResultsOutput.parse(output);
-      const what = result.status === 'completed' ? `${result.answers.length} answers` : 'nothing came of it yet';
+      const { length } = result.answers;
+      const what = length > 0 ? `${length} answers` : result.status === 'completed' ? 'no answers' : 'nothing came of it yet';
       return { message: `${result.status}: ${what}`, result: { taskId: id, ...result } };
     }),
   }),

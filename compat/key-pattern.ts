@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallResult } from '../src/executor/executor.ts';
 import type { CallTool, LegacyBody, LegacyCall } from '../src/legacy/row.ts';
 import { memoryListOutput } from '../src/tools/memory-entries.ts';

@@ -12,6 +12,9 @@ import { createExecutor } from './executor/executor.ts';
 import type { CallRecord, CallResult, Caller } from './executor/executor.ts';
 import { createLegacy } from './legacy/translate.ts';
 import type { Legacy } from './legacy/translate.ts';
+import type { Mailbox } from './mail/mailbox.ts';
+import type { Database } from './store/database.ts';
+import { printableJson } from './printable.ts';
 import { allTools } from './tools/all-tools.ts';
 import type { AnyTool, App, TextStyle } from './tools/tool.ts';
 
@@ -54,6 +57,17 @@ async function recordCall(
 /** Calls after which a process that stays looks for contents without vectors. */
 const WAKES = /^(?:memory_(?!embed|vectors)|snapshot_)/;
 
+/** One mailbox for each database: calls that come together share their transactions. */
+function mailboxes(databases: Databases, runtime: CreateAppOptions['runtime']): App['mail'] {
+  const made = new WeakMap<Database, Mailbox>();
+  return async (access) => {
+    const [db, { createMailbox }] = await Promise.all([databases.open(access), import('./mail/mailbox.ts')]);
+    const known = made.get(db) ?? createMailbox({ db, runtime });
+    made.set(db, known);
+    return known;
+  };
+}
+
 /** The composition root: opens nothing until a call needs it. */
 export function createApp(options: CreateAppOptions): Skillflow {
   const { config, runtime, version } = options;
@@ -62,8 +76,7 @@ export function createApp(options: CreateAppOptions): Skillflow {
   const tracing = workers.add(createTracing(options)); // the last to be closed: what the others do has spans
   const databases = createDatabases(options, stores);
   const { stored, ...memory } = createMemoryParts(options, databases, workers);
-  const mail: App['mail'] = async (access) =>
-    (await import('./mail/mailbox.ts')).createMailbox({ db: await databases.open(access), runtime });
+  const mail = mailboxes(databases, runtime);
   const app: App = {
     config,
     runtime,
@@ -86,6 +99,7 @@ export function createApp(options: CreateAppOptions): Skillflow {
     })),
     runtime,
     readOnly: config.readOnly,
+    listsAll: config.mcpTools === 'all',
     record: (call) => recordCall(config, databases, call),
   });
   const traced = tracing.executor(executor);
@@ -103,7 +117,7 @@ export function createApp(options: CreateAppOptions): Skillflow {
     call,
     render: async (name, output, style) => {
       const text = await allTools.find((tool) => tool.name === name)?.render(output, style, app);
-      return text ?? JSON.stringify(output, null, 2);
+      return text ?? printableJson(JSON.stringify(output, null, 2));
     },
     [Symbol.asyncDispose]: async () => {
       await workers.all(); // they use the databases

@@ -149,10 +149,10 @@ async function mcp(flags: AppFlags, verbose: boolean, signal: AbortSignal): Prom
   keepCache();
 }
 
-async function readStdin(): Promise<string> {
+async function readStdin(): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 /** Of the terminal that stderr goes to; one that does not know says 0, and what is none says nothing. */

@@ -34,6 +34,8 @@ export interface SourceFile {
   readonly changed: 'all' | readonly LineRange[];
   /** The text under review where it is not what the disk holds (staged content). */
   readonly text?: string;
+  /** Of the content that the disk held when it was looked at, see `analysis/content-mark.ts`; absent where `text` is there. */
+  readonly mark?: string;
 }
 
 export type SkipReason =

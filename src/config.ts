@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkDatabaseKey } from './config/database-key.ts';
 import { parseDatabaseUrl } from './config/database-url.ts';
 import { isElsewhere } from './config/loopback.ts';
 import { SETTINGS, type Setting, type SettingRule } from './config/settings.ts';
@@ -204,6 +205,12 @@ function toSecret({ value }: Given): Secret | null {
   return typeof value === 'string' && value !== '' ? createSecret(value) : null;
 }
 
+function toDatabaseKey(given: Given): Secret | null {
+  const key = toSecret(given);
+  if (key !== null) checkDatabaseKey(key.reveal(), given.where);
+  return key;
+}
+
 /** The variable that sets a setting; an empty one counts as not set, except where it means `false`. */
 function variableOf({ kind, env: names, foreign }: SettingRule, env: ConfigInput['env']): string | undefined {
   const own = names.find((name) => env[name] !== undefined && (env[name] !== '' || kind === 'boolean'));
@@ -290,7 +297,12 @@ function databaseOf(given: All<Given>): Pick<Config, 'databaseUrl' | 'databaseTo
       hint: 'Set SKILLFLOW_DB_URL to the address of a libSQL server, or unset SKILLFLOW_DB_REPLICA.',
     });
   }
-  return { databaseUrl, databaseReplica, databaseToken: toSecret(given.databaseToken), databaseKey: toSecret(given.databaseKey) };
+  return {
+    databaseUrl,
+    databaseReplica,
+    databaseToken: toSecret(given.databaseToken),
+    databaseKey: toDatabaseKey(given.databaseKey),
+  };
 }
 
 function thinkingOf(

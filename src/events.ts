@@ -81,13 +81,21 @@ export type EventBody =
       readonly strategy: string;
       /** Why topology or strategy were chosen, where there was a choice. */
       readonly reason?: string;
-      readonly agents: readonly { readonly id: string; readonly type: string; readonly capabilities: readonly string[] }[];
+      /** `name`: of agents of a swarm. */
+      readonly agents: readonly {
+        readonly id: string;
+        readonly name?: string;
+        readonly type: string;
+        readonly capabilities: readonly string[];
+      }[];
       readonly steps: readonly EventStep[];
       readonly formats: readonly ('markdown' | 'json' | 'sarif')[];
       readonly scope: EventScope;
     }
   /** A growing strategy added a layer. */
   | { readonly type: 'plan_grown'; readonly steps: readonly EventStep[]; readonly reason: string }
+  /** A growing strategy adds no layer to what it made so far. */
+  | { readonly type: 'growth_stopped'; readonly why: 'no_gain' | 'no_result' | 'bound'; readonly reason: string }
   /** What the paid calls to come may cost, told before the first of them. `costUsd`: `null` where a price is not known. */
   | {
       readonly type: 'spending_announced';
@@ -125,6 +133,8 @@ export type EventBody =
     } & StepRef)
   /** An attempt under way was stopped with another one that failed, as the supervision says, or by hand. */
   | ({ readonly type: 'step_reset'; readonly reason: string } & StepRef)
+  /** What an attempt cost whose answer came when another process had taken its step: the answer does not count. */
+  | ({ readonly type: 'usage_recorded'; readonly epoch: number; readonly usage: EventUsage } & StepRef)
   | ({
       readonly type: 'tool_called';
       readonly tool: string;
@@ -133,6 +143,8 @@ export type EventBody =
       readonly detail: string;
       readonly durationMs: number;
     } & StepRef)
+  /** A program that costs money runs for a step: who takes the step up after this process was killed ends it first. */
+  | ({ readonly type: 'child_started'; readonly host: string; readonly pid: number; readonly startTime: string } & StepRef)
   | ({ readonly type: 'request_retried'; readonly reason: string; readonly delayMs: number; readonly billed: boolean } & StepRef)
   | ({ readonly type: 'finding_reported'; readonly finding: Finding } & StepRef)
   | { readonly type: 'note_added'; readonly stepId: string | null; readonly agentId: string | null; readonly note: Note }
@@ -159,6 +171,8 @@ export type EventBody =
       readonly undecided: number;
       /** Paths of the outputs from the project root. */
       readonly outputs: readonly string[];
+      /** The place of the last event that the outputs tell of; without it all before this one. */
+      readonly asOf?: number;
     }
   | { readonly type: 'run_failed'; readonly code: string; readonly reason: string }
   | { readonly type: 'run_cancelled'; readonly reason: string };

@@ -43,6 +43,18 @@ export function printableLines(text: string): readonly string[] {
     .map((line) => printable(line.replaceAll('\t', '  ')));
 }
 
+/** A JSON document in which what {@link printable} spells out is escaped: the same data, safe to show. */
+export function printableJson(json: string): string {
+  const escape = (character: string): string =>
+    character === '\n'
+      ? character
+      : Array.from(
+          { length: character.length },
+          (_, at) => String.raw`\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`,
+        ).join('');
+  return json.replace(INVISIBLE, escape);
+}
+
 /** A secret as it may be printed: at most its first 4 characters (fewer of a short one), `…`, its length. */
 export function redacted(secret: string): string {
   const shown = secret.slice(0, Math.min(4, Math.floor(secret.length / 5)));

@@ -26,6 +26,8 @@ export interface ExecOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Gives the child a process group of its own, and ends whatever is left of that group with it (not on Windows). */
   readonly group?: boolean;
+  /** Hears the child's pid as soon as it runs. */
+  readonly onStart?: (pid: number) => void;
 }
 
 /** Memory of a process in bytes; see Node's `process.memoryUsage`. */
@@ -137,6 +139,7 @@ function exec(file: string, args: readonly string[], options: ExecOptions): Prom
       windowsHide: true,
       detached: group && process.platform !== 'win32',
     });
+    if (child.pid !== undefined) options.onStart?.(child.pid);
     const out: Buffer[] = [];
     let size = 0;
     let stderr = '';

@@ -113,6 +113,10 @@ describe('style', () => {
     expect(names.filter((name) => /manager|engine|enhanced|advanced|unified|utils|helpers/.test(name))).toEqual([]);
   });
 
+  test('zod comes as a namespace, or the bundler keeps the messages of all its languages', () => {
+    expect(FILES.filter((file) => /^import \{[^}]*\} from 'zod'/m.test(textOf(file)))).toEqual([]);
+  });
+
   test('no cast, no any, no silenced checker', () => {
     const silenced = FILES.filter((file) =>
       /@ts-(?:ignore|expect-error|nocheck)|:\s*any\b|\bas\s+any\b|<any>/.test(codeOf(file)),

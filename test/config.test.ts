@@ -87,10 +87,13 @@ describe('settings', () => {
   });
 
   test('that are secret are not printed', () => {
-    const config = load({ SKILLFLOW_DB_TOKEN: 'sesame', SKILLFLOW_DB_KEY: 'sesame', SKILLFLOW_EMBEDDING_KEY: 'sesame' });
-    expect([config.databaseToken, config.databaseKey, config.embeddingKey].map((secret) => secret?.reveal())).toEqual(
-      Array.from({ length: 3 }, () => 'sesame'),
-    );
+    const key = 'sesame, sesame, sesame';
+    const config = load({ SKILLFLOW_DB_TOKEN: 'sesame', SKILLFLOW_DB_KEY: key, SKILLFLOW_EMBEDDING_KEY: 'sesame' });
+    expect([config.databaseToken, config.databaseKey, config.embeddingKey].map((secret) => secret?.reveal())).toEqual([
+      'sesame',
+      key,
+      'sesame',
+    ]);
     expect(
       JSON.stringify(config) + inspect(config, { depth: 9, showHidden: true }) + inspect(config.databaseToken),
     ).not.toContain('sesame');
@@ -112,6 +115,16 @@ describe('settings', () => {
     expect(error).toBeInstanceOf(InvalidInputError);
     expect(error).toMatchObject({ message: expect.stringContaining(name), hint: expect.stringContaining(variable) });
     expect(inspect(error)).not.toContain('sesame');
+  });
+
+  test('a short key of the database is refused at once, without showing it', () => {
+    for (const key of ['sesame', 'x'.repeat(15)]) {
+      expect(() => load({ SKILLFLOW_DB_KEY: key })).toThrow(
+        /^the environment variable SKILLFLOW_DB_KEY has fewer than 16 bytes$/,
+      );
+    }
+    expect(load({ SKILLFLOW_DB_KEY: 'x'.repeat(16) }).databaseKey).not.toBeNull();
+    expect(load({ SKILLFLOW_DB_KEY: '' }).databaseKey).toBeNull();
   });
 
   test('a secret is no flag', () => {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AskRequest } from './provider.ts';
 import { SEVERITIES } from '../finding.ts';
 

@@ -24,6 +24,7 @@ export const MAX_ANSWER_BYTES = 1024 * 1024;
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_EVIDENCE = 400;
 const MAX_ANCHOR = 4_000;
+const MAX_SEARCHED = 100_000;
 
 const bad = (reason: string): AnswerResult => ({ ok: false, code: 'bad_output', reason });
 
@@ -67,6 +68,18 @@ const slug = (text: string): string =>
     .replace(/^-+|-+$/gu, '')
     .slice(0, 60) || 'finding';
 
+/** Lines around a finding in which its quotation may stand. */
+const AROUND = 10;
+
+/** Whether a quotation stands in the file near a finding's lines; how it is indented and broken does not matter. */
+function quotes(lines: readonly string[], range: SourceRange, quoted: string, redact: (text: string) => string): boolean {
+  const plain = (text: string): string => redact(text).replace(/\s+/gu, '');
+  const wanted = plain(quoted);
+  if (wanted === '') return false;
+  const near = lines.slice(Math.max(0, range.startLine - 1 - AROUND), range.endLine + AROUND);
+  return plain(near.join('\n').slice(0, MAX_SEARCHED)).includes(wanted);
+}
+
 /** Makes findings of what was reported; keeps count of equal ones, so that their ids differ. */
 function createFindingMaker(request: AskRequest, { findingId, redact }: AnswerDeps) {
   const occurrences = new Map<string, number>();
@@ -93,16 +106,19 @@ function createFindingMaker(request: AskRequest, { findingId, redact }: AnswerDe
       file: source.path,
       range,
       message: short(reported.message, 2_000),
-      evidence: short(reported.evidence === '' ? anchor.slice(0, 2_000) : reported.evidence, MAX_EVIDENCE),
+      evidence: quotes(source.lines, range, reported.evidence, redact)
+        ? short(reported.evidence, MAX_EVIDENCE)
+        : short(anchor.slice(0, 2_000), MAX_EVIDENCE),
       ...(reported.advice === undefined || reported.advice === '' ? {} : { advice: short(reported.advice, 2_000) }),
     };
   };
 }
 
 function refusedNote(refused: readonly string[], redact: (text: string) => string): readonly Note[] {
-  const [first] = refused;
-  if (first === undefined) return [];
-  const message = `findings of the model that were refused, the first because ${redact(first)}`;
+  if (refused.length === 0) return [];
+  const MOST_TOLD = 5;
+  const told = refused.slice(0, MOST_TOLD).map((reason) => redact(reason));
+  const message = `findings of the model that were refused: ${told.join('; ')}${refused.length > MOST_TOLD ? '; …' : ''}`;
   return [{ code: 'refused_findings', message, count: refused.length }];
 }
 

@@ -1,3 +1,4 @@
+import { UNKNOWN_PRICE } from './provider.ts';
 import type { AskLimits } from './provider.ts';
 import { type RequestTokens, requestCostUsd } from './prices.ts';
 import type { Usage } from './usage.ts';
@@ -61,7 +62,7 @@ export function createLedger(model: string, { maxTokens, maxCostUsd }: AskLimits
       if (paid === null) {
         return {
           ok: false,
-          reason: `the price of ${model} is not known, so a limit in dollars cannot be kept: limit its tokens instead`,
+          reason: `${UNKNOWN_PRICE} ${model} is not known, so a limit in dollars cannot be kept: take a model whose price is known`,
         };
       }
       const most = Math.min(wantedTokens, tokensLeft(inputTokens), paid);

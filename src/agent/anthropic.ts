@@ -1,4 +1,5 @@
 import { CancelledError, DeadlineError, toSkillflowError, UnavailableError } from '../errors.ts';
+import type { Note } from '../finding.ts';
 import { answerSchema } from './answer-schema.ts';
 import type { AnswerDeps } from './answer.ts';
 import { converse } from './anthropic-conversation.ts';
@@ -8,7 +9,7 @@ import { createRequester, type RequestLimits } from './anthropic-request.ts';
 import type { RequestFailure } from './anthropic-retry.ts';
 import { createPrompt } from './prompt.ts';
 import type { AskRequest, AskResult, Provider } from './provider.ts';
-import { refusalFindings } from './refusal-findings.ts';
+import { reportRefusals } from './refusal-findings.ts';
 import type { ModelClass } from './role.ts';
 import type { AgentToolDeps } from './tools/agent-tool.ts';
 import { createToolbox } from './tools/toolbox.ts';
@@ -42,6 +43,12 @@ const DEFAULT_LIMITS: AnthropicLimits = {
   maxWaitMs: 60_000,
   maxTurns: 24,
   maxOutputTokens: 32_000,
+};
+
+/** Of an answer before which others were cut off. */
+const UNKNOWN_COST: Note = {
+  code: 'unknown_cost',
+  message: 'requests were cut off and sent again: they may have cost more than what is counted',
 };
 
 /** A signal that also ends when the time is over, with the reason of whichever was first. */
@@ -135,13 +142,14 @@ export function createAnthropicProvider(deps: AnthropicDeps): Provider {
       return failed({ ...result.failure, billed: result.failure.billed || requester.possiblyBilled() }, ledger);
     }
     const { output } = result;
-    const refused = await refusalFindings(request, toolbox.refusals(), answerDeps);
+    const refused = await reportRefusals(request, toolbox.refusals(), answerDeps);
     const usage = ledger.usage();
     return {
       status: 'completed',
       output: {
         ...output,
-        findings: [...output.findings, ...refused],
+        findings: [...output.findings, ...refused.findings],
+        notes: [...output.notes, ...refused.notes, ...(requester.possiblyBilled() ? [UNKNOWN_COST] : [])],
         stats: { ...output.stats, turns: result.turns, refusedCalls: toolbox.refusals().length },
       },
       ...(usage === undefined ? {} : { usage }),

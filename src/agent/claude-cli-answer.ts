@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Usage } from './usage.ts';
 
 const COUNT = z.number().nonnegative().catch(0);

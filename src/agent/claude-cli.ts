@@ -2,12 +2,13 @@ import { CancelledError, DeadlineError, toSkillflowError, UnavailableError } fro
 import type { ExecResult, Runtime } from '../runtime.ts';
 import { toStepOutput } from './answer.ts';
 import { answerJsonSchema } from './answer-schema.ts';
+import { markChild } from './child-mark.ts';
 import { claudeFailure, claudeUsage, readClaudeResult, type ClaudeFailure, type ClaudeResult } from './claude-cli-answer.ts';
 import { claudeCommand, type ClaudeCommand } from './claude-cli-command.ts';
 import { findClaude, UPDATE_HINT, type FoundClaude } from './find-claude.ts';
 import { createPrompt } from './prompt.ts';
 import type { AskRequest, AskResult, Provider } from './provider.ts';
-import { refusalFindings, type FindingKey } from './refusal-findings.ts';
+import { reportRefusals, type FindingKey } from './refusal-findings.ts';
 import type { Usage } from './usage.ts';
 
 export interface ClaudeCliDeps {
@@ -109,11 +110,22 @@ export function createClaudeCliProvider(deps: ClaudeCliDeps): Provider {
     { args, input, env }: ClaudeCommand,
     resumed: boolean,
     signal: AbortSignal,
+    onEvent: AskRequest['onEvent'],
   ): Promise<Ended> => {
     const limits = { timeoutMs: deadlineMs, maxBytes: MAX_OUTPUT_BYTES, group: true };
-    const exec = await runtime.exec(path, args, { cwd: projectRoot, input, env, signal, ...limits });
-    const result = readClaudeResult(exec.stdout.toString('utf8'));
-    return { exec, result, text: messageOf(exec, result), resumed };
+    const tell = async (pid: number): Promise<void> => {
+      const mark = await markChild(runtime, pid);
+      if (mark !== null) onEvent?.({ type: 'child_started', ...mark });
+    };
+    let told: Promise<void> | undefined;
+    const onStart = (pid: number): void => void (told = tell(pid));
+    try {
+      const exec = await runtime.exec(path, args, { cwd: projectRoot, input, env, signal, onStart, ...limits });
+      const result = readClaudeResult(exec.stdout.toString('utf8'));
+      return { exec, result, text: messageOf(exec, result), resumed };
+    } finally {
+      await told; // also of a program that was ended
+    }
   };
 
   /** Resumes a later attempt; where the session is not there, or is there already, it does the other. Neither costs. */
@@ -121,9 +133,10 @@ export function createClaudeCliProvider(deps: ClaudeCliDeps): Provider {
     const prompt = await createPrompt(request, { redact, hasTools: false });
     const command = (resume: boolean): ClaudeCommand => claudeCommand(request, prompt, answerJsonSchema(request.kind), resume);
     const resume = request.attempt > 1;
-    const first = await run(path, command(resume), resume, signal);
+    const { onEvent } = request;
+    const first = await run(path, command(resume), resume, signal, onEvent);
     const wrongWay = (resume ? NO_SESSION : SESSION_EXISTS).test(first.text);
-    return wrongWay ? run(path, command(!resume), !resume, signal) : first;
+    return wrongWay ? run(path, command(!resume), !resume, signal, onEvent) : first;
   };
 
   const usageOf = (request: AskRequest, result: ClaudeResult, resumed: boolean): Usage => {
@@ -145,7 +158,8 @@ export function createClaudeCliProvider(deps: ClaudeCliDeps): Provider {
       const shown = redact(JSON.stringify(input) ?? '').slice(0, MAX_INPUT_SHOWN);
       const reason = 'it is outside of the project or needs a permission';
       request.onEvent?.({ type: 'tool_called', tool, input: shown, outcome: 'refused', detail: reason, durationMs: 0 });
-      return { tool, what: 'path' as const, asked: redact(askedOf(input)), reason };
+      // What it read before is not known.
+      return { tool, what: 'outside' as const, asked: redact(askedOf(input)), reason, after: [] };
     });
   };
 
@@ -174,8 +188,13 @@ export function createClaudeCliProvider(deps: ClaudeCliDeps): Provider {
     const given = await toStepOutput(request, result.structured_output ?? result.result ?? '', answerDeps);
     if (!given.ok) return { ...failed({ code: given.code, reason: given.reason, retryable: true }), usage };
     totals.delete(request.sessionId);
-    const findings = [...given.output.findings, ...(await refusalFindings(request, refusals, answerDeps))];
-    return { status: 'completed', output: { ...given.output, findings }, usage };
+    const refused = await reportRefusals(request, refusals, answerDeps);
+    const findings = [...given.output.findings, ...refused.findings];
+    return {
+      status: 'completed',
+      output: { ...given.output, findings, notes: [...given.output.notes, ...refused.notes] },
+      usage,
+    };
   };
 
   const ask = async (request: AskRequest): Promise<AskResult> => {

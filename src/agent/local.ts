@@ -99,13 +99,14 @@ export function createLocalProvider(
     const unable = request.agent.capabilities.filter((capability) => !local(capability));
     const doing = request.kind === 'judge' ? 'examine' : 'analyze';
     // Merging needs no capability of its own: it is a union of what the others found.
+    if (able.length === 0 && request.kind === 'merge' && request.sees.length === 0) {
+      return { status: 'skipped', code: 'nothing_to_merge', reason: 'there is nothing to merge: nobody before it did its work' };
+    }
     if (able.length === 0 && request.kind !== 'merge') {
-      const wants = unable.length > 0 ? unable.join(', ') : 'a capability';
-      return {
-        status: 'skipped',
-        code: 'no_provider',
-        reason: await hinted(`no local analyzer has the capability ${wants}; it needs a model provider, and this run has none`),
-      };
+      const why =
+        unable.length > 0 ? `no local analyzer has the capability ${unable.join(', ')}` : 'it names no capability of an analyzer';
+      const reason = `${why}; it needs a model provider, and this run has none`;
+      return { status: 'skipped', code: 'no_provider', reason: await hinted(reason) };
     }
     // One that only judges has nothing to report, and one that only reports abstains from judging: neither is a fault.
     const fit = able.filter((capability) => analysis.can(capability)[doing]);

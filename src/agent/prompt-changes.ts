@@ -80,7 +80,7 @@ export async function promptChanges(
   maxCharacters: number,
   redact: (text: string) => string,
 ): Promise<string> {
-  if (changes.files.length === 0) return 'No files are under review.';
+  if (changes.files.length === 0) return 'No files were selected: look into the project for what the task needs.';
   const shown: string[] = [];
   let room = maxCharacters;
   let left = 0;

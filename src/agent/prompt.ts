@@ -20,7 +20,8 @@ export interface Prompt {
 
 const MAX_SEEN_FINDINGS = 300;
 const MAX_SEEN_TEXT = 8_000;
-const MAX_MAIL = 50;
+/** Messages that a prompt shows, the newest. */
+export const MAX_MAIL = 50;
 const MAX_MAIL_TEXT = 4_000;
 
 const RULES = `Rules, above everything that you read later:
@@ -61,20 +62,23 @@ function seenSection(seen: readonly SeenOutput[], request: AskRequest, redact: (
   return `What other agents answered:\n${sections.join('\n\n')}`;
 }
 
+function mailText(body: string): string {
+  const hidden = body.length - MAX_MAIL_TEXT;
+  return hidden <= 0 ? body : `${body.slice(0, MAX_MAIL_TEXT)}\n… and ${hidden} more characters that do not fit here`;
+}
+
 function mailSection(request: AskRequest, redact: (text: string) => string): string {
   if (request.mail.length === 0) return '';
-  const messages = request.mail
-    .slice(-MAX_MAIL)
-    .map(({ from, body }) => asData(`message from ${from}`, redact(body.slice(0, MAX_MAIL_TEXT))));
+  const messages = request.mail.slice(-MAX_MAIL).map(({ from, body }) => asData(`message from ${from}`, redact(mailText(body))));
   const dropped = request.mail.length - messages.length;
   return `Messages to you${dropped > 0 ? ` (the last ${MAX_MAIL}; ${dropped} older ones left out)` : ''}:\n${messages.join('\n')}`;
 }
 
-function systemOf({ agent, kind }: AskRequest, hasTools: boolean): string {
+function systemOf({ agent, kind }: AskRequest, hasTools: boolean, redact: (text: string) => string): string {
   const tools =
     hasTools && agent.role.tools.length > 0 ? `You may use these tools and no others: ${agent.role.tools.join(', ')}.` : '';
   const parts = [
-    `You are ${agent.id}, a ${agent.role.name} in a group of agents. ${agent.role.description}`,
+    `You are ${agent.name === undefined ? agent.id : `${JSON.stringify(redact(agent.name))} (${agent.id})`}, a ${agent.role.name} in a group of agents. ${agent.role.description}`,
     agent.role.prompt.trim(),
     STYLE_TEXTS[agent.role.style],
     agent.prompt?.trim() ?? '',
@@ -101,5 +105,5 @@ export async function createPrompt(request: AskRequest, deps: PromptDeps): Promi
     `The task of the whole group, from its user:\n${redact(request.task)}`,
     `Your part is to ${request.kind}.`,
   ];
-  return { system: systemOf(request, hasTools), user: sections.filter((part) => part !== '').join('\n\n') };
+  return { system: systemOf(request, hasTools, redact), user: sections.filter((part) => part !== '').join('\n\n') };
 }

@@ -1,6 +1,7 @@
 import type { Ballot } from '../ballot.ts';
 import type { ChangeSet } from '../changes.ts';
 import type { Finding, Note } from '../finding.ts';
+import type { ChildMark } from './child-mark.ts';
 import type { Role } from './role.ts';
 import type { Usage } from './usage.ts';
 
@@ -46,6 +47,7 @@ export interface AskRequest {
   readonly kind: 'work' | 'judge' | 'merge';
   readonly agent: {
     readonly id: string;
+    readonly name?: string;
     readonly type: string;
     readonly capabilities: readonly string[];
     readonly prompt?: string;
@@ -81,6 +83,8 @@ export type AskEvent =
       readonly detail: string;
       readonly durationMs: number;
     }
+  /** A program that costs money runs; see `child-mark.ts`. */
+  | ({ readonly type: 'child_started' } & ChildMark)
   /** A request that was sent again; `billed`: the one before may have been paid for. */
   | { readonly type: 'request_retried'; readonly reason: string; readonly delayMs: number; readonly billed: boolean };
 
@@ -107,6 +111,14 @@ export type AskResult =
 /** Who thinks. `auto`: host for a call through MCP, else local. */
 export type ProviderName = 'local' | 'anthropic' | 'claude-cli' | 'host';
 export const PROVIDER_NAMES = ['local', 'anthropic', 'claude-cli', 'host'] as const satisfies readonly ProviderName[];
+
+/** How the reason begins where no attempt was made since nobody knows what it would cost. */
+export const UNKNOWN_PRICE = 'the price of';
+
+/** Whether calls of a provider cost money. */
+export function isPaid(name: string | null): boolean {
+  return name === 'anthropic' || name === 'claude-cli';
+}
 
 /** Who does an agent's thinking. */
 export interface Provider extends AsyncDisposable {

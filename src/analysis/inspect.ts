@@ -3,6 +3,7 @@ import { lstat, readFile, realpath } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import type { SkipReason, SkippedFile, SourceFile } from '../changes.ts';
 import { CancelledError } from '../errors.ts';
+import { contentMark } from './content-mark.ts';
 import { languageOf } from './language.ts';
 import { isGeneratedName, isGeneratedText, isVendored } from './not-reviewed.ts';
 
@@ -85,7 +86,7 @@ function createInspector(root: string): (candidate: Candidate) => Promise<Source
       bytes: content.length,
       status: candidate.status,
       changed: candidate.changed,
-      ...(candidate.content === undefined ? {} : { text: content.toString('utf8') }),
+      ...(candidate.content === undefined ? { mark: contentMark(content) } : { text: content.toString('utf8') }),
     };
   };
 }

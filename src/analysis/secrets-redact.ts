@@ -2,7 +2,8 @@ import { redacted } from '../printable.ts';
 import { entropy } from './secrets-shape.ts';
 import { suspectRanges } from './secrets-scan.ts';
 
-const LONG_RUN = /[A-Za-z0-9+/_=-]{20,}/gu;
+const MIN_RUN = 20;
+const LONG_RUN = new RegExp(`[A-Za-z0-9+/_=-]{${MIN_RUN},}`, 'gu');
 const QUOTED_CREDENTIAL =
   /(?:passw(?:or)?d|passwd|passphrase|pwd|pass|secret|token|api_?key|credential|auth)[\w.-]{0,30}["'\]]{0,3}\s{0,5}(?::\s*\w+\s*=|=>|:=|={1,3}|:|,|\()\s{0,5}[bur]{0,2}(["'`])((?:\\.|(?!\1).){1,200})\1/giu;
 
@@ -11,8 +12,13 @@ const QUOTED = /(["'`])((?:\\.|(?!\1).){8,400})\1/gu;
 const WORD = /[A-Za-z0-9_+=!@#%^&*-]{8,}/gu;
 const isMixed = (word: string): boolean => /\d/u.test(word) && /[a-z]/u.test(word) && /[A-Z]/u.test(word);
 
+/** Ids that `Runtime.id` makes: agents name each other by them. */
+const OWN_ID = /(?<![a-z])(?:agent|swarm|task|run|poll)_0[0-9a-hjkmnp-tv-z]{25}(?![0-9a-z])/gu;
+
 /** Words of code are longer than 20 characters too: only runs that mix alphabets as random texts do are hidden. */
-function isRandomRun(run: string): boolean {
+function isRandomRun(whole: string): boolean {
+  const run = whole.replace(OWN_ID, '');
+  if (run.length < MIN_RUN) return false;
   if (/^[0-9a-f]+$/iu.test(run)) return run.length >= 24 && entropy(run) >= 2.8;
   const mixed = /\d/u.test(run) && /[A-Za-z]/u.test(run);
   const turns = run.match(/[a-z][A-Z]|[A-Za-z]\d|\d[A-Za-z]/gu)?.length ?? 0;

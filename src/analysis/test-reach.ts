@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SourceFile } from '../changes.ts';
 import type { Note } from '../finding.ts';
 import type { TreeContext } from './analyzer.ts';

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { InvalidInputError, NotFoundError, StorageError } from '../errors.ts';
 import type { Database } from '../store/database.ts';
+import { fileSize } from '../store/file-size.ts';
 import { createServerReach } from '../store/server-reach.ts';
 import type { Access } from '../tools/tool.ts';
 import { once } from './closing.ts';
@@ -11,7 +12,7 @@ import type { CreateAppOptions } from './options.ts';
 export interface Databases {
   /** Looking must not leave anything behind: a reader of a project that has no database yet sees an empty one. */
   readonly open: (access: Access) => Promise<Database>;
-  /** Whether there may be one; of a server that is only known once it was asked. */
+  /** Whether there may be one, also a damaged one; of a server that is only known once it was asked. */
   readonly exists: () => boolean;
 }
 
@@ -28,11 +29,17 @@ async function orEmpty(opening: Promise<Database>, empty: () => Promise<Database
 function localDatabases({ config, runtime }: CreateAppOptions, closing: Closing, empty: () => Promise<Database>): Databases {
   const open = (readOnly: boolean) => async (): Promise<Database> => {
     const { openProjectDatabase } = await import('../store/project-database.ts');
-    return closing.add(await openProjectDatabase(config.databasePath, { runtime, readOnly, key: config.databaseKey?.reveal() }));
+    const db = closing.add(
+      await openProjectDatabase(config.databasePath, { runtime, readOnly, key: config.databaseKey?.reveal() }),
+    );
+    const folding = async (): Promise<void> => (await import('../memory/fold.ts')).foldBeforeClose(db, runtime);
+    closing.add({ [Symbol.asyncDispose]: folding });
+    return db;
   };
   const real = once(open(config.readOnly));
   const unchanged = once(open(true));
-  const exists = (): boolean => existsSync(config.databasePath);
+  // A log without its file is a database that was damaged, not one that is not there yet.
+  const exists = (): boolean => existsSync(config.databasePath) || fileSize(`${config.databasePath}-wal`) > 0;
   return {
     exists,
     open: async (access) => {

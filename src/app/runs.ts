@@ -53,7 +53,7 @@ async function estimate(options: CreateAppOptions, session: RunSession): Promise
     const doer = execute.doerOf(session, step);
     if (!doer.provider.paid || (step.status !== 'waiting' && step.status !== 'running')) continue;
     provider = doer.provider.name;
-    const request = await execute.requestOf(session, step, doer, 1, 1);
+    const request = await execute.requestOf(session, step, doer, { attempt: 1, sharers: 1, mail: [] });
     const { system, user } = await createPrompt(request, { redact: redactSecrets });
     const { model: modelClass } = request.agent.role;
     const model = request.agent.model ?? options.config.models[modelClass] ?? DEFAULT_MODELS[modelClass];
@@ -90,13 +90,8 @@ function createStore({ options, database, journal, shop, mail }: Parts): (access
         return async (type) => (await roles()).find(type);
       },
       mailOf: async (runId, agentId) => {
-        if (
-          (await db.get('SELECT 1 AS one FROM delivery WHERE place = ? AND agent = ? LIMIT 1', [runId, agentId])) === undefined
-        ) {
-          return [];
-        }
-        const read = await (await mail('write')).read(runId, agentId, { limit: 50 });
-        return read.map(({ from, body }) => ({ from, body }));
+        const { openMail } = await import('../run/run-mail.ts');
+        return openMail(db, () => mail('write'), { runId, agentId });
       },
       dayLimits: { tokens: config.dayBudgetTokens, costUsd: config.dayBudgetUsd },
     });
@@ -147,6 +142,7 @@ export function runs(
     closing,
     analysis,
     journal: async () => journal(await database('write')),
+    database,
     memory,
     mail,
   });
@@ -155,7 +151,16 @@ export function runs(
   const runner = createDriver(parts, openStore);
   const runControl: RunParts['runControl'] = async (access = 'write') => {
     const { createRunControl } = await import('../run/run-control.ts');
-    return createRunControl({ log: (await openStore(access)).log, journal: await journal(await database(access)) });
+    return createRunControl({ log: (await openStore(access)).log, journal: await journal(await database(access)), runtime });
+  };
+  /** A run whose mail cannot be acknowledged has ended all the same: the next one shows that mail again. */
+  const mailDone = async (runId: string): Promise<void> => {
+    const { acknowledgeShown } = await import('../run/run-mail.ts');
+    try {
+      await acknowledgeShown(await database('write'), () => mail('write'), runId);
+    } catch (error) {
+      runtime.log('warn', `the mail of the run ${runId} was not acknowledged: ${toSkillflowError(error).message}`);
+    }
   };
   return {
     awaitNews: news.awaitNews,
@@ -183,7 +188,9 @@ export function runs(
         }
       };
       const request = { skill: { ...skill, swarm }, task, selection, provider, swarmId: swarmId ?? null, onBegun: begun };
-      return (await runner()).run(request, following);
+      const runId = await (await runner()).run(request, following);
+      await mailDone(runId);
+      return runId;
     },
     resumeRun: async (runId, following) => {
       const { run, state } = await (await runControl()).look(runId);
@@ -194,6 +201,7 @@ export function runs(
       }
       await requireReady(shop, run.spec.provider);
       await (await runner()).resume(runId, following);
+      await mailDone(runId);
     },
     runControl,
     hostDesk: async (access = 'write') => {

@@ -1,14 +1,28 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { InvalidInputError } from '../errors.ts';
 import type { Diagnostic, FoundSkill, Skill } from '../skill/skill.ts';
 import type { App } from '../tools/tool.ts';
 import type { CreateAppOptions } from './options.ts';
 import { rolesIn } from './thinkers.ts';
 
-/** What is wrong with the files of a skill's own roles: another role stands in for such a one. */
-async function roleProblems(skillDir: string): Promise<readonly Diagnostic[]> {
-  const { problems } = await (await rolesIn([{ dir: join(skillDir, 'roles'), required: false }])).list();
+/** What is wrong with the files of roles in some folders. */
+async function roleProblems(dirs: readonly string[]): Promise<readonly Diagnostic[]> {
+  const { problems } = await (await rolesIn(dirs.map((dir) => ({ dir, required: false })))).list();
   return problems.map(({ line = 1, ...problem }) => ({ severity: 'warning', code: 'role', column: 1, line, ...problem }));
+}
+
+/** Throws where a role that the swarm asks for is there but cannot be read: no other is to work in its stead. */
+async function checkRoles({ name, dir, swarm }: Skill, projectRoot: string): Promise<void> {
+  if (swarm === null) return;
+  const problems = await roleProblems([join(dir, 'roles'), join(projectRoot, '.skillflow', 'roles')]);
+  if (problems.length === 0) return;
+  const { normalType, roleNameOf } = await import('../agent/roles/aliases.ts');
+  const asked = new Set(swarm.agents.flatMap(({ type }) => [type, normalType(type), roleNameOf(type)]));
+  const bad = problems.find(({ file }) => asked.has(basename(file, '.md')));
+  if (bad === undefined) return;
+  throw new InvalidInputError(`a role of the skill ${name} has errors: ${bad.file}:${bad.line}: ${bad.message}`, {
+    hint: `${bad.hint ?? 'Correct it.'} Nothing was begun.`,
+  });
 }
 
 /** How the app finds skills. */
@@ -31,11 +45,14 @@ export function skills({ config, packageDir }: CreateAppOptions): Pick<App, 'fin
     },
     findSkill: async (name) => {
       const found = await find(name);
-      return { ...found, diagnostics: [...found.diagnostics, ...(await roleProblems(found.dir))] };
+      return { ...found, diagnostics: [...found.diagnostics, ...(await roleProblems([join(found.dir, 'roles')]))] };
     },
-    loadSkill: async (name): Promise<Skill> => {
-      const { skill, diagnostics, dir } = await find(name);
-      if (skill !== null) return skill;
+    loadSkill: async (name) => {
+      const { skill, source, diagnostics, dir } = await find(name);
+      if (skill !== null) {
+        await checkRoles(skill, config.projectRoot);
+        return { ...skill, source };
+      }
       const first = diagnostics.find(({ severity }) => severity === 'error');
       const where = first === undefined ? dir : `${first.file}:${first.line}:${first.column}: ${first.message}`;
       throw new InvalidInputError(`the skill ${name} has errors: ${where}`, {

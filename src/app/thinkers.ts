@@ -1,5 +1,4 @@
 import type { Provider, ProviderName } from '../agent/provider.ts';
-import { roleNameOf } from '../agent/roles/aliases.ts';
 import type { RoleFolder, Roles } from '../agent/roles/load-roles.ts';
 import type { AgentMemory, SendMail } from '../agent/tools/agent-tool.ts';
 import type { Analysis } from '../analysis/pool.ts';
@@ -46,23 +45,17 @@ function agentMemory(memory: App['memory']): AgentMemory {
 }
 
 /** Mail between the members of a run, broadcasts along the edges of its plan only. */
-function agentMail(app: Pick<App, 'mail'>, journal: () => Promise<Journal>): SendMail {
+function agentMail(app: Pick<App, 'database' | 'mail'>, journal: () => Promise<Journal>): SendMail {
   return async ({ runId, agentId }, to, body) => {
     const [first] = await (await journal()).read(runId, { after: 0, limit: 1 });
     if (first?.type !== 'run_started') throw new NotFoundError(`there is no run ${runId}`);
-    const owners = new Map(first.steps.map(({ id, agentId: owner }) => [id, owner]));
-    const edges = first.steps.flatMap(({ agentId: seer, sees }) => sees.map((id) => [seer, owners.get(id) ?? ''] as const));
-    const near = new Set(edges.flatMap(([one, other]) => (one === agentId ? [other] : other === agentId ? [one] : [])));
-    const members = first.agents.map(({ id, type }) => ({ id, role: roleNameOf(type) }));
-    const isMember = members.some(({ id }) => id === to);
-    const address = to === 'all' ? ('all' as const) : isMember ? { agent: to } : { role: roleNameOf(to) };
-    await (
-      await app.mail('write')
-    ).send({ place: runId, from: agentId, to: address, body, members, allowed: (id) => near.has(id) });
+    const { mailPlace, runLetter } = await import('../run/run-mail.ts');
+    const place = await mailPlace(await app.database('read'), runId);
+    await (await app.mail('write')).send(runLetter(first, place, { from: agentId, to, body }));
   };
 }
 
-export interface ThinkerDeps extends Pick<App, 'memory' | 'mail'> {
+export interface ThinkerDeps extends Pick<App, 'database' | 'memory' | 'mail'> {
   readonly options: CreateAppOptions;
   readonly closing: Closing;
   readonly analysis: () => Promise<Analysis>;

@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../errors.ts';
+import { flagOf } from '../executor/call-words.ts';
 import { nearest } from '../nearest.ts';
 import { described } from '../printable.ts';
 import type { JsonSchema, ToolListing } from '../tools/listing.ts';
@@ -36,11 +37,6 @@ export const SHELL_FLAGS: Readonly<
 
 type GlobalFlag = keyof typeof GLOBAL_FLAGS;
 
-/** `maxAgents` → `max-agents`. */
-export function flagOf(property: string): string {
-  return property.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
-
 export type Globals = Readonly<Partial<Record<GlobalFlag, string | true>>>;
 
 /** Words, flags and globals of a command line, before anyone knows which command it is. */
@@ -59,7 +55,7 @@ function isGlobal(name: string): name is GlobalFlag {
   return Object.hasOwn(GLOBAL_FLAGS, name);
 }
 
-/** Takes the global flags out of a command line. */
+/** Takes the global flags out of a command line; `--version` only before all words, since some commands have their own. */
 export function takeGlobals(argv: readonly string[]): Words {
   const globals: Partial<Record<GlobalFlag, string | true>> = {};
   const rest: { text: string; literal: boolean }[] = [];
@@ -70,9 +66,9 @@ export function takeGlobals(argv: readonly string[]): Words {
       break;
     }
     const [, name = '', inline] = /^--([^=]+)(?:=(.*))?$/s.exec(SHORT_FLAGS.get(text) ?? text) ?? [];
-    // After a command's words and with a value it is a flag of that command: memory get <key> --version 2.
-    const isOwn = name === 'version' && rest.length > 0 && /^\d/.test(inline ?? argv[at + 1] ?? '');
-    if (!isGlobal(name) || isOwn) {
+    // After a command's words it may be a flag of that command.
+    const isLater = rest.length > 0 && /^--version(=|$)/.test(text);
+    if (!isGlobal(name) || isLater) {
       rest.push({ text, literal: false });
     } else if (GLOBAL_FLAGS[name].takes === null) {
       if (inline !== undefined)
@@ -152,7 +148,7 @@ interface Draft {
   readonly words: string[];
 }
 
-function addValue({ input }: Draft, property: string, schema: JsonSchema, text: string): void {
+function addValue({ input }: Draft, property: string, schema: JsonSchema, text: string, isInline = false): void {
   if (kindOf(schema) !== 'array') {
     if (Object.hasOwn(input, property))
       throw new InvalidInputError(`--${flagOf(property)} was given twice`, { hint: 'Give it once.' });
@@ -160,7 +156,9 @@ function addValue({ input }: Draft, property: string, schema: JsonSchema, text: 
     return;
   }
   const before = input[property];
-  input[property] = [...(Array.isArray(before) ? before : []), coerce(`--${flagOf(property)}`, text, schema.items)];
+  const some: readonly unknown[] = Array.isArray(before) ? before : [];
+  // Nothing after the equals sign is an empty list.
+  input[property] = text === '' && isInline ? some : [...some, coerce(`--${flagOf(property)}`, text, schema.items)];
 }
 
 function placeWords({ input, words }: Draft, listing: ToolListing): void {
@@ -186,11 +184,40 @@ function placeWords({ input, words }: Draft, listing: ToolListing): void {
   }
 }
 
-/** `memory store <key> <value> [flags]`. */
+/** Whether `--version`, without a value, asks for the program's: the command has no such flag, or there is none. */
+export function asksVersion(rest: Words['rest'], command: ToolListing | undefined): boolean {
+  if (command !== undefined && flagsOf(command).includes('version')) return false;
+  return rest.some(({ text, literal }, at) => !literal && text === '--version' && (rest[at + 1]?.text ?? '-').startsWith('-'));
+}
+
+/** `memory store <key> <value> [flags]`; flags that must be given are named. */
 export function usage({ cli, inputSchema, name }: ToolListing): string {
   const required = inputSchema.required ?? [];
   const positional = (cli?.positional ?? []).map((property) => (required.includes(property) ? `<${property}>` : `[${property}]`));
-  return [...(cli?.command ?? [name]), ...positional, '[flags]'].join(' ');
+  const flags = required
+    .filter((property) => cli?.positional?.includes(property) !== true)
+    .map((property) => {
+      const schema = inputSchema.properties?.[property];
+      return kindOf(schema) === 'boolean' ? `--[no-]${flagOf(property)}` : `--${flagOf(property)} <${property}>`;
+    });
+  return [...(cli?.command ?? [name]), ...positional, ...flags, '[flags]'].join(' ');
+}
+
+/** How a required parameter is given. */
+function askedFor(property: string, { cli, inputSchema }: ToolListing): string {
+  if (cli?.positional?.includes(property) === true) return `<${property}>`;
+  const flag = flagOf(property);
+  const schema = inputSchema.properties?.[property];
+  return kindOf(schema) === 'boolean' ? `--${flag} or --no-${flag}` : `--${flag}`;
+}
+
+function requireAll(input: Readonly<Record<string, unknown>>, listing: ToolListing): void {
+  const missing = (listing.inputSchema.required ?? []).filter((property) => !Object.hasOwn(input, property));
+  if (missing.length === 0) return;
+  const command = listing.cli?.command.join(' ') ?? listing.name;
+  throw new InvalidInputError(`${command} needs ${missing.map((property) => askedFor(property, listing)).join(' and ')}`, {
+    hint: `Usage: skillflow ${usage(listing)}. See skillflow ${command} --help.`,
+  });
 }
 
 type Word = Words['rest'][number];
@@ -227,7 +254,7 @@ export function parseInput(listing: ToolListing, rest: Words['rest']): Readonly<
     const value = inline ?? rest[(at += 1)]?.text;
     if (value === undefined)
       throw new InvalidInputError(`--${name} needs a value`, { hint: `Usage: skillflow ${usage(listing)}` });
-    addValue(draft, known.property, known.schema, value);
+    addValue(draft, known.property, known.schema, value, inline !== undefined);
     // A list takes all words up to the next flag, as a shell writes them: --files $(git diff --name-only)
     for (let next = rest[at + 1]; takesMore(known.schema, inline, next); next = rest[at + 1]) {
       at += 1;
@@ -235,5 +262,6 @@ export function parseInput(listing: ToolListing, rest: Words['rest']): Readonly<
     }
   }
   placeWords(draft, listing);
+  requireAll(draft.input, listing);
   return draft.input;
 }

@@ -7,21 +7,30 @@ export interface AskPersonDeps {
   readonly readLine: (signal: AbortSignal) => Promise<string | null>;
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
+  /** Aborts when no answer is needed any more: it was given elsewhere, or what asked has ended. */
+  readonly withdrawn: AbortSignal;
 }
 
 /** Milliseconds after which nobody seems to be there. */
 const PATIENCE_MS = 5 * 60_000;
 
 /**
- * Asks the person at the terminal, `[y/N]`: yes or no, `null` without an answer within five minutes or at the end of the
- * input. An interrupt is a no: what was to go on is cancelled.
+ * Asks the person at the terminal, `[y/N]`: yes or no, `null` without an answer within five minutes, at the end of the
+ * input, or once the question is withdrawn. An interrupt is a no: what was to go on is cancelled.
  */
-export async function askPerson(question: string, { write, readLine, signal }: AskPersonDeps): Promise<boolean | null> {
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+export async function askPerson(
+  question: string,
+  { write, readLine, signal, withdrawn }: AskPersonDeps,
+): Promise<boolean | null> {
+  const patience = AbortSignal.any([signal, withdrawn, AbortSignal.timeout(PATIENCE_MS)]);
   for (;;) {
     write(`${printableProse(question)} [y/N] `);
     const line = await readLine(patience);
     if (signal.aborted) return false;
+    if (withdrawn.aborted) {
+      write('\nNo answer is needed any more.\n');
+      return null;
+    }
     if (line === null) {
       write('\n');
       return null;

@@ -1,8 +1,8 @@
 import { InvalidInputError, NotFoundError, errorBody, toSkillflowError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
-import { described, printable, shownName } from '../printable.ts';
+import { described, printableJson, shownName } from '../printable.ts';
 import type { ToolListing } from '../tools/listing.ts';
-import { SHELL_FLAGS, findCommand, parseInput, takeGlobals } from './arguments.ts';
+import { SHELL_FLAGS, findCommand, asksVersion, parseInput, takeGlobals } from './arguments.ts';
 import type { Words } from './arguments.ts';
 import { completions } from './completions.ts';
 import { OWN_COMMANDS, commandHelp, groupHelp, overview, ownCommandHelp } from './help.ts';
@@ -18,10 +18,12 @@ import {
   say,
   show,
   showData,
+  textOnStdin,
   withApp,
 } from './session.ts';
 import type { AppFlags, CliDeps, Session } from './session.ts';
 
+import { showConfig } from './show-config.ts';
 import { watchRun } from './watch-run.ts';
 
 export type { AppFlags };
@@ -30,6 +32,9 @@ const SEVERITIES = ['critical', 'high', 'medium', 'low', 'info'];
 
 /** States of a run that goes on when somebody has done or answered something. */
 const WAITING: ReadonlySet<string> = new Set(['awaiting_host', 'awaiting_approval', 'paused']);
+
+/** States of a task that waits for other tasks. */
+const UNBEGUN: ReadonlySet<string> = new Set(['blocked', 'not_started']);
 
 /** The exit code of a run: 1 when it did not complete, or found what the user said to fail on; 3 when it waits. */
 function runExit(output: unknown, failOn: string | undefined): number {
@@ -46,6 +51,9 @@ function runExit(output: unknown, failOn: string | undefined): number {
 
 /** The exit code of a call that was answered. */
 function exitOf(tool: string, output: unknown): number {
+  // A task that waits for others has no run yet.
+  if (tool === 'task_submit') return UNBEGUN.has(String(member(output, 'status'))) ? 3 : runExit(output, undefined);
+  if (tool === 'run_replay') return member(output, 'identical') === true ? 0 : 1;
   if (Object.hasOwn(SHELL_FLAGS[tool] ?? {}, 'fail-on')) return runExit(output, undefined);
   return (tool === 'health' || tool === 'memory_doctor') && member(output, 'ok') === false ? 1 : 0;
 }
@@ -96,7 +104,7 @@ async function follow(session: Session, listing: ToolListing, rest: Words['rest'
       if (!result.ok) return fail(session, result.error);
       const events = member(result.output, 'events');
       const some = Array.isArray(events) && events.length > 0;
-      if (some && asLines) for (const event of events) session.print(`${JSON.stringify(event)}\n`);
+      if (some && asLines) for (const event of events) session.print(`${printableJson(JSON.stringify(event))}\n`);
       else if (some) await show(session, app, listing.name, { ...Object(result.output), more: false }); // the next page follows
       after = Number(member(result.output, 'next'));
       if (!some && member(result.output, 'status') !== 'running') return 0;
@@ -104,12 +112,19 @@ async function follow(session: Session, listing: ToolListing, rest: Words['rest'
   });
 }
 
+/** A comma is a part of a tag like any other character, and who wrote one may have meant several tags. */
+function warnOfCommas({ complain }: Session, { tags }: Readonly<Record<string, unknown>>): void {
+  const [odd]: readonly unknown[] = Array.isArray(tags) ? tags.filter((tag) => String(tag).includes(',')) : [];
+  if (odd !== undefined) complain(`skillflow: ${described(odd)} is one tag, comma and all; several are: --tags one two\n`);
+}
+
 async function plainTool(session: Session, listing: ToolListing, rest: Words['rest']): Promise<number> {
   const input = { ...parseInput(listing, rest) };
   for (const [property, value] of Object.entries(input)) {
     // A lone dash is the text on stdin, as elsewhere in the shell.
-    if (value === '-' && listing.cli?.positional?.at(-1) === property) input[property] = await session.readStdin();
+    if (value === '-' && listing.cli?.positional?.at(-1) === property) input[property] = await textOnStdin(session);
   }
+  warnOfCommas(session, input);
   return withApp(session, async (app) => {
     const result = await callTool(session, app, listing.name, input, { isWatched: !listing.annotations.readOnly });
     if (!result.ok) return fail(session, result.error);
@@ -123,9 +138,10 @@ async function callByName(session: Session, [name, text]: readonly string[]): Pr
     throw new InvalidInputError('call needs the name of a tool', {
       hint: 'For instance: skillflow call memory_get \'{"key": "k"}\'. List them with skillflow tools.',
     });
+  const written = text === '-' ? await textOnStdin(session) : (text ?? '{}');
   let input: unknown;
   try {
-    input = JSON.parse(text === '-' ? await session.readStdin() : (text ?? '{}'));
+    input = JSON.parse(written);
   } catch (error) {
     // What the parser says shows a part of the text.
     throw new InvalidInputError(`the input of ${name} is not JSON`, {
@@ -138,34 +154,14 @@ async function callByName(session: Session, [name, text]: readonly string[]): Pr
     if (names.supported.includes(name) || names.unsupported.includes(name)) {
       const { body, error } = await app.legacy.call(name, input, callerOf(session));
       // What legacy callers parse is JSON, whatever else is asked for.
-      session.print(`${JSON.stringify(body, null, session.format === 'json' ? 0 : 2)}\n`);
+      session.print(`${printableJson(JSON.stringify(body, null, session.format === 'json' ? 0 : 2))}\n`);
       return error === undefined ? 0 : exitCodeOf(error);
     }
-    const result = await callTool(session, app, name, input);
+    const drives = session.listings.some((one) => one.name === name && !one.annotations.readOnly);
+    const result = await callTool(session, app, name, input, { isWatched: drives });
     if (!result.ok) return fail(session, result.error);
     await showData(session, result.output);
     return exitOf(name, result.output);
-  });
-}
-
-/** A setting for people; of a secret only that it is set. */
-function setting(value: unknown): string {
-  return value === null ? 'none' : String(typeof value === 'object' ? JSON.parse(JSON.stringify(value)) : value);
-}
-
-async function showConfig(session: Session): Promise<number> {
-  return withApp(session, async (app) => {
-    const { sources, ...values } = app.app.config;
-    if (session.format !== 'text') {
-      await showData(session, { ...values, sources });
-      return 0;
-    }
-    const of = new Map<string, string>(Object.entries(sources));
-    const shown = Object.entries(values).map(([name, value]): [string, string] => [name, setting(value)]);
-    const width = Math.max(...shown.map(([name]) => name.length));
-    for (const [name, value] of shown)
-      session.print(`${name.padEnd(width)}  ${printable(value)}${of.has(name) ? `  (${of.get(name)})` : ''}\n`);
-    return 0;
   });
 }
 
@@ -259,7 +255,7 @@ async function showHelp(session: Session, words: readonly string[]): Promise<num
     words.length === 0
       ? overview(version, listings)
       : found !== undefined
-        ? commandHelp(found.listing)
+        ? commandHelp(found.listing, listings)
         : (ownCommandHelp(first) ?? groupHelp(first, listings));
   if (text === undefined) throw unknownCommand(words, listings);
   await say(session, 'help', text);
@@ -279,12 +275,12 @@ async function dispatch(session: Session, rest: Words['rest']): Promise<number> 
   const words = rest.filter(({ text, literal }) => literal || !text.startsWith('-')).map(({ text }) => text);
   const [first] = words;
   if (globals.help === true || first === 'help') return showHelp(session, first === 'help' ? words.slice(1) : words);
-  if (globals.version === true || first === 'version') {
+  const found = findCommand(words, listings);
+  if (globals.version === true || asksVersion(rest, found?.listing) || first === 'version') {
     await say(session, 'version', format === 'text' ? `${version}\n` : version);
     return 0;
   }
   if (first === undefined) return withoutCommand(session, rest);
-  const found = findCommand(words, listings);
   if (found === undefined) {
     const code = await ownCommand(session, first, dropWords(rest, 1));
     if (code === undefined) throw unknownCommand(words, listings);

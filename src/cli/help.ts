@@ -1,5 +1,6 @@
 import type { JsonSchema, ToolListing } from '../tools/listing.ts';
-import { GLOBAL_FLAGS, SHELL_FLAGS, flagOf, usage } from './arguments.ts';
+import { createCallWords, flagOf } from '../executor/call-words.ts';
+import { GLOBAL_FLAGS, SHELL_FLAGS, usage } from './arguments.ts';
 
 type Flags = Readonly<Record<string, { readonly takes: string | null; readonly about: string }>>;
 
@@ -31,9 +32,17 @@ function flagRows(flags: Flags): readonly (readonly [string, string])[] {
   ]);
 }
 
-function commandRows(listings: readonly ToolListing[]): readonly (readonly [string, string])[] {
+type Say = (text: string) => string;
+
+/** Texts that name tools, with their commands instead. */
+function sayer(listings: readonly ToolListing[]): Say {
+  const callWords = createCallWords(listings, true);
+  return (text) => callWords(text, 'cli').replaceAll('`', '');
+}
+
+function commandRows(listings: readonly ToolListing[], say: Say): readonly (readonly [string, string])[] {
   return listings.flatMap((listing): [string, string][] =>
-    listing.cli === undefined ? [] : [[usage(listing).replace(' [flags]', ''), firstSentence(listing.description)]],
+    listing.cli === undefined ? [] : [[usage(listing).replace(' [flags]', ''), say(firstSentence(listing.description))]],
   );
 }
 
@@ -48,9 +57,14 @@ export function overview(version: string, listings: readonly ToolListing[]): str
     'Start here:',
     '  skillflow run code-review-swarm --base main    review what you changed since main',
     '  skillflow run code-review-swarm --tree         review everything',
+    '  skillflow run research-swarm "How does …?" --provider claude-cli',
+    '                                                 have agents of a model look into a question; this costs money',
+    '',
+    'Who thinks, where no analyzer can: --provider anthropic (with ANTHROPIC_API_KEY) or --provider claude-cli (with Claude',
+    'Code on PATH), both paid and asked for by you alone; within Claude Code, by its MCP server, Claude itself. See skillflow health.',
     '',
     'Commands:',
-    aligned([...commandRows(listings), ...own]),
+    aligned([...commandRows(listings, sayer(listings)), ...own]),
     '',
     'Flags of every command:',
     aligned(flagRows(GLOBAL_FLAGS)),
@@ -60,31 +74,57 @@ export function overview(version: string, listings: readonly ToolListing[]): str
   ].join('\n');
 }
 
-function propertyRow(property: string, schema: JsonSchema): [string, string] {
+function propertyRow(property: string, schema: JsonSchema, isRequired: boolean): [string, string] {
   const takes =
     schema.type === 'boolean'
       ? ''
       : ` ${schema.enum === undefined ? String(schema.type ?? 'value').toUpperCase() : schema.enum.map(String).join('|')}`;
   const limits = [
+    isRequired ? 'required' : '',
     schema.default === undefined || schema.default === '' ? '' : `default ${JSON.stringify(schema.default)}`,
     schema.type === 'array' ? 'one or more' : '',
   ].filter((part) => part !== '');
-  return [
-    `--${flagOf(property)}${takes}`,
-    `${schema.description ?? ''}${limits.length === 0 ? '' : ` (${limits.join(', ')})`}`.trim(),
-  ];
+  const flag = isRequired && schema.type === 'boolean' ? `[no-]${flagOf(property)}` : flagOf(property);
+  return [`--${flag}${takes}`, `${schema.description ?? ''}${limits.length === 0 ? '' : ` (${limits.join(', ')})`}`.trim()];
+}
+
+/** What only holds in a shell, by the tool's name. */
+const NOTES: Readonly<Record<string, readonly string[]>> = {
+  memory_get: [
+    'On a terminal, characters that would steer it are spelled out. Into a file or a pipe the value goes exactly as it was\n' +
+      'stored, nothing added: skillflow memory get <key> > file. A value that is no text goes as JSON and a line break.',
+  ],
+  memory_store: [
+    'Tags, kind and importance stay as they were unless they are given; --tags= takes all tags away. Everything else is of\n' +
+      'this write. When an entry expires, its earlier versions are gone with it.',
+  ],
+  memory_supersede: [
+    'Taken back by: skillflow memory link <by> <key> --kind supersedes --remove. Storing <key> anew makes it hold again too.',
+  ],
+};
+
+function notes(listing: ToolListing): readonly string[] {
+  const last = listing.cli?.positional?.at(-1);
+  const type = last === undefined ? 'array' : listing.inputSchema.properties?.[last]?.type;
+  const stdin = type === undefined || type === 'string' ? [`A lone - as <${last}> is the text on stdin, in UTF-8.`] : [];
+  return [...(NOTES[listing.name] ?? []), ...stdin];
 }
 
 /** `skillflow <command> --help`. */
-export function commandHelp(listing: ToolListing): string {
+export function commandHelp(listing: ToolListing, listings: readonly ToolListing[]): string {
+  const say = sayer(listings);
   const rows = [
-    ...Object.entries(listing.inputSchema.properties ?? {}).map(([property, schema]) => propertyRow(property, schema)),
+    ...Object.entries(listing.inputSchema.properties ?? {}).map(([property, schema]): [string, string] => {
+      const [flag, about] = propertyRow(property, schema, listing.inputSchema.required?.includes(property) === true);
+      return [flag, say(about)];
+    }),
     ...flagRows(SHELL_FLAGS[listing.name] ?? {}),
   ];
   return [
     `Usage: skillflow ${usage(listing)}`,
     '',
-    listing.description,
+    say(listing.description),
+    ...notes(listing).flatMap((note) => ['', note]),
     ...(rows.length === 0 ? [] : ['', 'Flags:', aligned(rows)]),
     '',
     'Flags of every command:',
@@ -115,5 +155,5 @@ export function ownCommandHelp(name: string): string | undefined {
 export function groupHelp(word: string, listings: readonly ToolListing[]): string | undefined {
   const members = listings.filter(({ cli }) => cli?.command[0] === word);
   if (members.length === 0) return undefined;
-  return [`Commands of skillflow ${word}:`, aligned(commandRows(members)), ''].join('\n');
+  return [`Commands of skillflow ${word}:`, aligned(commandRows(members, sayer(listings))), ''].join('\n');
 }

@@ -2,7 +2,7 @@ import { InvalidInputError } from '../errors.ts';
 import type { ErrorBody, ErrorCode } from '../errors.ts';
 import type { CallResult, Caller } from '../executor/executor.ts';
 import type { LegacyAnswer } from '../legacy/translate.ts';
-import { described, printable } from '../printable.ts';
+import { described, printable, printableJson, printableLines } from '../printable.ts';
 import { DATA_FORMATS, formatData, isDataFormat } from '../tools/format-data.ts';
 import type { DataFormat } from '../tools/format-data.ts';
 import { spendingWords } from '../run/spending-words.ts';
@@ -45,7 +45,7 @@ export interface CliDeps {
   /** Writes to stdout, to stderr. */
   readonly print: (text: string) => void;
   readonly complain: (text: string) => void;
-  readonly readStdin: () => Promise<string>;
+  readonly readStdin: () => Promise<Uint8Array>;
   /** Reads a line from stdin; `null` when it has ended or the signal aborts. */
   readonly readLine: (signal: AbortSignal) => Promise<string | null>;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -92,8 +92,10 @@ export function chooseFormat({ json, format }: Globals): Session['format'] {
 }
 
 /** Writes a document to stdout in the format for programs that was asked for. */
-async function printData({ print, format }: Session, data: unknown): Promise<void> {
-  print(`${await formatData(data, format === 'text' ? 'json' : format)}\n`);
+async function printData({ print, format, stdoutTty }: Session, data: unknown): Promise<void> {
+  const text = await formatData(data, format === 'text' ? 'json' : format);
+  if (format === 'text' || format === 'json') print(`${printableJson(text)}\n`);
+  else print(`${stdoutTty ? printableLines(text).join('\n') : text}\n`);
 }
 
 /** Says what went wrong; resolves with the exit code. */
@@ -153,7 +155,8 @@ export async function callTool(
   const { complain, stderrTty, ticks, stderrSize } = session;
   const person = isYes ? async () => true : personAt(session);
   const caller: Caller = { ...callerOf(session), askPerson: person };
-  if (!stderrTty) return app.call(tool, input, { ...caller, onEvents: (events) => sayCosts(session, events) });
+  const sayCosts = isWatched ? costSpeaker(session) : undefined;
+  if (!stderrTty) return app.call(tool, input, { ...caller, onEvents: sayCosts });
   const line = createProgressLine({ write: complain, ticks, width: stderrSize().columns });
   const watching = isWatched && canWatch(session) ? createWatching(session, app) : undefined;
   let isShown = false;
@@ -164,7 +167,7 @@ export async function callTool(
   };
   const onCosts: Watching['onEvents'] = (events) => {
     line.clear();
-    sayCosts(session, events);
+    sayCosts?.(events);
   };
   try {
     return await app.call(tool, input, {
@@ -182,11 +185,18 @@ export async function callTool(
   }
 }
 
-/** What a run may cost is said wherever it is started, before it costs anything. */
-function sayCosts({ complain }: Session, events: Parameters<Watching['onEvents']>[0]): void {
-  for (const event of events) {
-    if (event.type === 'spending_announced') complain(`skillflow: ${printable(spendingWords(event))}\n`);
-  }
+/** What a run may cost is said wherever it is driven, before it costs anything more: with the limit that holds now. */
+function costSpeaker({ complain }: Session): Watching['onEvents'] {
+  let said: Parameters<typeof spendingWords>[0] | undefined;
+  return (events) => {
+    const before = said;
+    for (const event of events) {
+      if (event.type === 'spending_announced') said = event;
+      else if (event.type === 'budget_raised' && event.what === 'costUsd' && said !== undefined)
+        said = { ...said, budgetUsd: event.to };
+    }
+    if (said !== undefined && said !== before) complain(`skillflow: ${printable(spendingWords(said))}\n`);
+  };
 }
 
 /** What asks takes away what is drawn, as long as it asks. */
@@ -195,9 +205,9 @@ function askAside(
   line: ProgressLine,
   watching: Watching | undefined,
 ): NonNullable<Caller['askPerson']> {
-  return async (question) => {
+  return async (question, withdrawn) => {
     line.clear();
-    return watching === undefined ? person(question) : watching.aside(() => person(question));
+    return watching === undefined ? person(question, withdrawn) : watching.aside(() => person(question, withdrawn));
   };
 }
 
@@ -207,15 +217,41 @@ export function callerOf({ env, signal }: Session): Caller {
   return { surface: 'cli', signal, session: session === '' ? null : session };
 }
 
+/** The text on stdin, a byte order mark too. Throws `InvalidInputError` when it is none. */
+export async function textOnStdin({ readStdin }: Session): Promise<string> {
+  const bytes = await readStdin();
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (error) {
+    throw new InvalidInputError('what is on stdin is not text in UTF-8', {
+      hint: 'Nothing was done. Convert text with iconv; write other bytes as text, for instance with base64.',
+      cause: error,
+    });
+  }
+}
+
+/** Tools whose answer for people is one value: the member that holds it. What is no terminal gets it as it is. */
+const ONE_VALUE: Readonly<Record<string, string>> = { memory_get: 'value' };
+
+/** The bytes of one value for a file or another program: a text exactly, anything else as JSON and a line's end. */
+function exactly(tool: string, output: unknown): string | undefined {
+  const name = ONE_VALUE[tool];
+  if (name === undefined) return undefined;
+  const value = member(output, name);
+  return typeof value === 'string' ? value : `${JSON.stringify(value, null, 2)}\n`;
+}
+
 /** Prints what a tool answered. */
 export async function show(session: Session, app: CliApp, tool: string, output: unknown): Promise<void> {
-  if (session.format === 'text') session.print(`${await app.render(tool, output, session.style)}\n`);
+  const exact = session.stdoutTty || session.format !== 'text' ? undefined : exactly(tool, output);
+  if (exact !== undefined) session.print(exact);
+  else if (session.format === 'text') session.print(`${await app.render(tool, output, session.style)}\n`);
   else await printData(session, output);
 }
 
 /** Prints data that is no tool's output for people: in JSON with indentation, in the format for programs as ever. */
 export async function showData(session: Session, data: unknown): Promise<void> {
-  if (session.format === 'text') session.print(`${JSON.stringify(data, null, 2)}\n`);
+  if (session.format === 'text') session.print(`${printableJson(JSON.stringify(data, null, 2))}\n`);
   else await printData(session, data);
 }
 

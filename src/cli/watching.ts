@@ -1,4 +1,5 @@
 import type { RunEvent } from '../events.ts';
+import type { Caller } from '../executor/executor.ts';
 import type { RunViewer } from '../tools/run-view.ts';
 import { askPerson } from './ask-person.ts';
 import type { LiveScreen } from './live-screen.ts';
@@ -102,8 +103,8 @@ export function createWatching(session: Session, app: CliApp): Watching {
 }
 
 /** Asks whoever sits at the terminal; `undefined` where nobody does. */
-export function personAt(session: Session): ((question: string) => Promise<boolean | null>) | undefined {
+export function personAt(session: Session): Caller['askPerson'] {
   const { stdinTty, stderrTty, complain, readLine, signal } = session;
   if (!stdinTty || !stderrTty) return undefined;
-  return (question) => askPerson(question, { write: complain, readLine, signal });
+  return (question, withdrawn) => askPerson(question, { write: complain, readLine, signal, withdrawn });
 }

@@ -13,6 +13,8 @@ import type { RunEvent } from '../events.ts';
 import type { Runtime } from '../runtime.ts';
 import { nearest } from '../nearest.ts';
 import { described, shownName } from '../printable.ts';
+import { createCallWords } from './call-words.ts';
+import type { NamedCall } from './call-words.ts';
 
 /** Where a call came from. */
 export interface Caller {
@@ -21,8 +23,8 @@ export interface Caller {
   readonly session?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, what: string) => void) | undefined;
-  /** Asks the person behind the call; `null` when nobody answers. */
-  readonly askPerson?: ((question: string) => Promise<boolean | null>) | undefined;
+  /** Asks the person behind the call; `null` when nobody answers. `withdrawn`: no answer is needed any more. */
+  readonly askPerson?: ((question: string, withdrawn: AbortSignal) => Promise<boolean | null>) | undefined;
   /** Hears the events of a run that the call drives. */
   readonly onEvents?: ((events: readonly RunEvent[]) => void) | undefined;
 }
@@ -30,8 +32,7 @@ export interface Caller {
 export type CallResult = { readonly ok: true; readonly output: unknown } | { readonly ok: false; readonly error: ErrorBody };
 
 /** What the executor needs to know of a tool. */
-export interface Callable {
-  readonly name: string;
+export interface Callable extends NamedCall {
   readonly annotations: { readonly readOnly: boolean };
   /** 0 when the tool keeps its own deadline. */
   readonly timeoutMs: number;
@@ -53,6 +54,7 @@ type Work = (context: {
   readonly askPerson?: Caller['askPerson'];
   readonly onEvents?: Caller['onEvents'];
   progress(done: number, what: string): void;
+  callWords(text: string): string;
 }) => Promise<unknown>;
 
 export interface CallRecord {
@@ -67,6 +69,8 @@ export interface ExecutorDeps {
   readonly tools: readonly Callable[];
   readonly runtime: Runtime;
   readonly readOnly: boolean;
+  /** Whether MCP clients see all tools; default: those that are listed. */
+  readonly listsAll?: boolean;
   /** Journals a call of a tool that can change something. Its failure is logged and never changes the answer. */
   readonly record: (call: CallRecord) => Promise<void>;
 }
@@ -113,7 +117,12 @@ function lateHint({ annotations }: Callable): string {
     : 'It may have been done, or may still be: look before you try again.';
 }
 
-async function runUnderDeadline(tool: Callable, run: Work, caller: Caller): Promise<unknown> {
+async function runUnderDeadline(
+  tool: Callable,
+  run: Work,
+  caller: Caller,
+  callWords: (text: string) => string,
+): Promise<unknown> {
   const { timeoutMs } = tool;
   const stop = new AbortController();
   const onAbort = (): void =>
@@ -140,6 +149,7 @@ async function runUnderDeadline(tool: Callable, run: Work, caller: Caller): Prom
       askPerson: caller.askPerson,
       onEvents: caller.onEvents,
       progress: (done, what) => caller.onProgress?.(done, what),
+      callWords,
     });
     return await Promise.race([work, aborted]);
   } finally {
@@ -149,7 +159,8 @@ async function runUnderDeadline(tool: Callable, run: Work, caller: Caller): Prom
 }
 
 /** Builds the executor over a fixed set of tools. */
-export function createExecutor({ tools, runtime, readOnly, record }: ExecutorDeps): Executor {
+export function createExecutor({ tools, runtime, readOnly, listsAll = false, record }: ExecutorDeps): Executor {
+  const callWords = createCallWords(tools, listsAll);
   const byName = new Map(tools.map((tool) => [tool.name, tool]));
 
   const resolve = (name: string): Callable => {
@@ -194,14 +205,17 @@ export function createExecutor({ tools, runtime, readOnly, record }: ExecutorDep
       try {
         const prepared = prepare(name, input);
         ({ changes } = prepared);
-        const output = await runUnderDeadline(prepared.tool, prepared.run, caller);
+        const output = await runUnderDeadline(prepared.tool, prepared.run, caller, (text) => callWords(text, caller.surface));
         if (changes) await journal(name, caller, at, startedTicks, null);
         return { ok: true, output };
       } catch (thrown) {
         const error = toSkillflowError(thrown);
         if (changes) await journal(name, caller, at, startedTicks, error.code);
         if (error.code === 'internal') runtime.log('error', `${name}: ${error.stack ?? error.message}`);
-        return { ok: false, error: errorBody(error) };
+        const body = errorBody(error);
+        // Who called a tool that does not exist is told the names of tools.
+        if (!byName.has(name)) return { ok: false, error: body };
+        return { ok: false, error: body.hint === undefined ? body : { ...body, hint: callWords(body.hint, caller.surface) } };
       }
     },
   };

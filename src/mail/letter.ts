@@ -40,6 +40,8 @@ const MAX_BODY_BYTES = 64 * 1024;
 /** UTF-8 bytes of a place's name or an agent's. */
 const MAX_NAME_BYTES = 512;
 const UNSTORABLE = /\0|\p{Surrogate}/u;
+/** What may be unstorable; quick, since it does not put pairs together. */
+const SUSPECT = /[\0\ud800-\udfff]/;
 
 /** @throws InvalidInputError text that is empty, of more than `maxBytes` bytes, or cannot be stored */
 function checkText(parameter: string, text: string, maxBytes: number): void {
@@ -54,7 +56,7 @@ function checkText(parameter: string, text: string, maxBytes: number): void {
       `Shorten ${parameter}, or store it in the memory and send the key.`,
     );
   }
-  if (UNSTORABLE.test(text)) fail('has a NUL or a lone surrogate', `Remove it from ${parameter}.`);
+  if (SUSPECT.test(text) && UNSTORABLE.test(text)) fail('has a NUL or a lone surrogate', `Remove it from ${parameter}.`);
 }
 
 /** A place's name or an agent's. Throws `InvalidInputError`. */

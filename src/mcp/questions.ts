@@ -1,4 +1,5 @@
 import type { CallToolResult, ElicitRequestFormParams, InputRequiredResult, ServerContext } from '@modelcontextprotocol/server';
+import type { Caller } from '../executor/executor.ts';
 import { createProgress } from './progress.ts';
 import type { Progress } from './progress.ts';
 
@@ -9,7 +10,7 @@ export interface CallSurroundings {
   /** Whether the client wants to hear of progress. */
   readonly isFollowed: boolean;
   /** Asks the person before the client; `undefined` where the client cannot ask. */
-  readonly askPerson: ((question: string) => Promise<boolean | null>) | undefined;
+  readonly askPerson: Caller['askPerson'];
 }
 
 export interface CallsDeps {
@@ -87,6 +88,8 @@ function goneResult(): CallToolResult {
 
 /** A question that is open, in the era of 2026. */
 interface Asked {
+  /** Of the call's questions, from 1: an answer to an earlier one that was withdrawn must not count for a later one. */
+  readonly number: number;
   readonly message: string;
   readonly answer: (answer: boolean | null) => void;
 }
@@ -97,39 +100,55 @@ interface Underway {
   readonly stop: AbortController;
   readonly result: Promise<CallToolResult>;
   asked: Asked | undefined;
+  /** Questions so far. */
+  questions: number;
   /** Tells the request that waits of a question. */
   onAsked: () => void;
   progress: Progress;
 }
 
-/** Sends a question to a client of 2025, and waits for the answer. */
-async function push(context: ServerContext, question: string, stop: AbortSignal, deps: CallsDeps): Promise<boolean | null> {
-  const { left, onError } = deps;
+/** What ends the waiting for an answer. */
+interface Ends {
+  /** The call was cancelled. */
+  readonly stop: AbortSignal;
+  /** The client has said its last. */
+  readonly left: AbortSignal;
+  /** No answer is needed any more. */
+  readonly withdrawn: AbortSignal;
+}
+
+/** Sends a question to a client of 2025, and waits for the answer; takes it back when it is withdrawn. */
+async function push(
+  context: ServerContext,
+  question: string,
+  { stop, left, withdrawn }: Ends,
+  onError: CallsDeps['onError'],
+): Promise<boolean | null> {
   try {
     const response = await context.mcpReq.send(
       { method: 'elicitation/create', params: { ...questionOf(question) } },
-      { timeout: PATIENCE_MS, signal: AbortSignal.any([stop, left]) },
+      { timeout: PATIENCE_MS, signal: AbortSignal.any([stop, left, withdrawn]) },
     );
     return answerOf(response) ?? null;
   } catch (error) {
     if (stop.aborted) return false; // the call was cancelled: so is what was to be approved
-    if (!left.aborted) onError(`a question was not answered: ${String(error).slice(0, 200)}`);
+    if (!left.aborted && !withdrawn.aborted) onError(`a question was not answered: ${String(error).slice(0, 200)}`);
     return null;
   }
 }
 
 /** Leaves a question for the next request of a client of 2026 to answer. */
 function leave(
-  call: Pick<Underway, 'asked' | 'onAsked'>,
+  call: Pick<Underway, 'asked' | 'questions' | 'onAsked'>,
   message: string,
-  stop: AbortSignal,
-  left: AbortSignal,
+  { stop, left, withdrawn }: Ends,
 ): Promise<boolean | null> {
   return new Promise((resolve) => {
     const answer = (given: boolean | null): void => {
       clearTimeout(timer);
       stop.removeEventListener('abort', onStop);
       left.removeEventListener('abort', onLeft);
+      withdrawn.removeEventListener('abort', onLeft);
       call.asked = undefined;
       resolve(given);
     };
@@ -138,11 +157,24 @@ function leave(
     const timer = setTimeout(onLeft, PATIENCE_MS);
     stop.addEventListener('abort', onStop, { once: true });
     left.addEventListener('abort', onLeft, { once: true });
-    call.asked = { message, answer };
+    withdrawn.addEventListener('abort', onLeft, { once: true });
+    call.questions += 1;
+    call.asked = { number: call.questions, message, answer };
     if (stop.aborted) onStop();
-    else if (left.aborted) onLeft();
+    else if (left.aborted || withdrawn.aborted) onLeft();
     else call.onAsked();
   });
+}
+
+/** The question that a call asks; `undefined` when it has ended. */
+async function nextQuestion(call: Underway): Promise<Asked | undefined> {
+  for (;;) {
+    if (call.asked !== undefined) return call.asked;
+    const asked = new Promise<undefined>((resolve) => {
+      call.onAsked = () => resolve(undefined);
+    });
+    if ((await Promise.race([call.result, asked])) !== undefined) return undefined;
+  }
 }
 
 export function createCalls(deps: CallsDeps): Calls {
@@ -156,20 +188,13 @@ export function createCalls(deps: CallsDeps): Calls {
     context.mcpReq.signal.addEventListener('abort', onAbort, { once: true });
     if (context.mcpReq.signal.aborted) onAbort();
     call.progress = createProgress(context, onError);
-    const asked = new Promise<undefined>((resolve) => {
-      call.onAsked = () => resolve(undefined);
-    });
-    if (call.asked !== undefined) call.onAsked();
-    const result = await Promise.race([call.result, asked]).finally(() => {
-      context.mcpReq.signal.removeEventListener('abort', onAbort);
-    });
-    const { asked: question } = call;
-    if (result !== undefined || question === undefined) return call.result;
+    const question = await nextQuestion(call).finally(() => context.mcpReq.signal.removeEventListener('abort', onAbort));
+    if (question === undefined) return call.result;
     waiting.set(call.id, call);
     return {
       resultType: 'input_required',
       inputRequests: { [KEY]: { method: 'elicitation/create', params: { mode: 'form', ...questionOf(question.message) } } },
-      requestState: call.id,
+      requestState: `${call.id}/${question.number}`,
     };
   };
 
@@ -178,13 +203,16 @@ export function createCalls(deps: CallsDeps): Calls {
       const stop = new AbortController();
       const ends = AbortSignal.any([signal, stop.signal]);
       const canAsk = offersForms(client);
-      const held: Pick<Underway, 'asked' | 'onAsked' | 'progress'> = {
+      const held: Pick<Underway, 'asked' | 'questions' | 'onAsked' | 'progress'> = {
         asked: undefined,
+        questions: 0,
         onAsked: () => undefined,
         progress: createProgress(context, onError),
       };
-      const ask = (question: string): Promise<boolean | null> =>
-        client.era === 'legacy' ? push(context, question, ends, deps) : leave(held, question, ends, left);
+      const ask = (question: string, withdrawn: AbortSignal): Promise<boolean | null> => {
+        const allEnds = { stop: ends, left, withdrawn };
+        return client.era === 'legacy' ? push(context, question, allEnds, onError) : leave(held, question, allEnds);
+      };
       const result = work({
         signal: ends,
         progress: { report: (done, what, weight) => held.progress.report(done, what, weight) },
@@ -199,11 +227,12 @@ export function createCalls(deps: CallsDeps): Calls {
     goOn: (context) => {
       const state = context.mcpReq.requestState();
       if (state === undefined) return undefined;
-      const call = typeof state === 'string' ? waiting.get(state) : undefined;
+      const [callId = '', number] = typeof state === 'string' ? state.split('/') : [];
+      const call = waiting.get(callId);
       if (call === undefined) return Promise.resolve(goneResult());
       const answer = answerOf(context.mcpReq.inputResponses?.[KEY]);
-      // Without an answer the same question is asked again; one that came too late finds none, and gets the result.
-      if (answer !== undefined) call.asked?.answer(answer);
+      // Without an answer the same question is asked again; one that came too late gets the next question, or the result.
+      if (answer !== undefined && call.asked?.number === Number(number)) call.asked.answer(answer);
       if (call.asked === undefined) waiting.delete(call.id);
       return attend(call, context);
     },

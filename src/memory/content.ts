@@ -3,6 +3,7 @@ import type { Row, SqlValue } from '../store/database.ts';
 import { bytesOf, bytesOnly, numberOf, numberOnly, numberOrNull, textBytes, textOf, textOrNull } from '../store/row.ts';
 import { checkImportance, checkName, checkTags, checkTtl, checkValidity, checkVersion, checkWord } from './limits.ts';
 import type { StoreInput } from './memory.ts';
+import { withoutMark } from './entry.ts';
 import { encodeValue } from './value.ts';
 
 /** What a version of an entry says and where it comes from, as the columns of the tables hold it. */
@@ -22,11 +23,18 @@ export interface Content {
   readonly validTo: number | null;
 }
 
+/** What describes an entry rather than the act of writing it, so that it stays until something else is given. */
+const DESCRIPTION = ['tags', 'kind', 'importance'] as const;
+type Description = (typeof DESCRIPTION)[number];
+
 /** An input that was found valid, with everything done that needs no database. */
 export interface Prepared {
   readonly namespace: string;
   readonly key: string;
+  /** For an entry that is new. */
   readonly content: Content;
+  /** What was not given, and comes from the entry where there is one. */
+  readonly inherits: readonly Description[];
   /** UTF-8 bytes of the value. */
   readonly bytes: number;
   readonly ttlMs: number | null;
@@ -135,6 +143,17 @@ export function saysTheSame(row: Row, content: Content): boolean {
   );
 }
 
+/** What an entry is to say whose row, with {@link COMPARED_COLUMNS}, is there already. */
+export function onTopOf(row: Row, { content, inherits }: Prepared): Content {
+  if (inherits.length === 0) return content;
+  return {
+    ...content,
+    ...(inherits.includes('tags') ? { tags: withoutMark(textOf(row, 'tags')) } : {}),
+    ...(inherits.includes('kind') ? { kind: textOf(row, 'kind') } : {}),
+    ...(inherits.includes('importance') ? { importance: numberOf(row, 'importance') } : {}),
+  };
+}
+
 function optionalName(parameter: string, name: string | undefined): string | null {
   if (name === undefined) return null;
   checkName(parameter, name);
@@ -169,6 +188,7 @@ export function prepare(input: StoreInput): Prepared {
       validFrom: input.validFrom ?? null,
       validTo: input.validTo ?? null,
     },
+    inherits: DESCRIPTION.filter((field) => input[field] === undefined),
     bytes,
     ttlMs: ttlSeconds === undefined ? null : checkTtl(ttlSeconds),
     ifVersion: ifVersion ?? null,

@@ -22,12 +22,18 @@ export async function deleteEntry({ write }: MemoryContext, entry: EntryName): P
   });
 }
 
+/**
+ * A change with a time, as a version that says the same: a copy made while the entry was deleted is older, and does not
+ * delete it again when it is merged.
+ */
+const UNDELETE = 'UPDATE memory_entry SET deleted_at = NULL, version = version + 1, updated_at = max(?, deleted_at + 1)';
+
 export async function undeleteEntry({ write }: MemoryContext, entry: EntryName): Promise<StoreResult> {
   const name = checkEntryName(entry);
   const [namespace, key] = name;
   return write(1, async (queries, now) => {
     const row = await queries.get(
-      `SELECT ${readColumns(['id', 'version', 'hash', 'updated_at', 'expires_at', 'deleted_at'])}, octet_length(value) AS bytes FROM memory_entry
+      `SELECT ${readColumns(['id', 'version', 'hash', 'expires_at', 'deleted_at'])}, octet_length(value) AS bytes FROM memory_entry
       WHERE namespace = ? AND key = ? AND deleted_at IS NOT NULL AND (expires_at IS NULL OR expires_at > ?)`,
       [...name, now],
     );
@@ -38,16 +44,17 @@ export async function undeleteEntry({ write }: MemoryContext, entry: EntryName):
       });
     }
     const id = numberOf(row, 'id');
-    await queries.run('UPDATE memory_entry SET deleted_at = NULL WHERE id = ?', [id]);
-    await supersedeAgain(queries, id, numberOf(row, 'deleted_at'), now);
+    const deletedAt = numberOf(row, 'deleted_at');
+    await queries.run(`${UNDELETE} WHERE id = ?`, [now, id]);
+    await supersedeAgain(queries, id, deletedAt, now);
     const stored = {
       namespace,
       key,
       id,
-      version: numberOf(row, 'version'),
+      version: numberOf(row, 'version') + 1,
       created: false,
       bytes: numberOf(row, 'bytes'),
-      updatedAt: numberOf(row, 'updated_at'),
+      updatedAt: Math.max(now, deletedAt + 1),
       expiresAt: numberOrNull(row, 'expires_at'),
       hash: hashOf(row),
     };
@@ -95,4 +102,30 @@ export async function deleteNamespace({ open, write, runtime }: MemoryContext, n
     });
   }
   return deleted;
+}
+
+export async function undeleteNamespace({ open, write }: MemoryContext, namespace: string): Promise<number> {
+  checkName('namespace', namespace);
+  const db = await open();
+  const newest = await db.get('SELECT max(id) AS id FROM memory_entry WHERE namespace = ? AND deleted_at IS NOT NULL', [
+    namespace,
+  ]);
+  const lastId = numberOrNull(newest ?? { id: null }, 'id');
+  if (lastId === null) return 0;
+  const sql = `SELECT ${readColumns(['id', 'deleted_at'])} FROM memory_entry WHERE namespace = ? AND id <= ? AND id > ?
+    AND deleted_at IS NOT NULL AND (expires_at IS NULL OR expires_at > ?) ORDER BY id LIMIT ${DELETED_AT_ONCE}`;
+  let back = 0;
+  for (let after = 0, size = DELETED_AT_ONCE; size === DELETED_AT_ONCE; back += size) {
+    const ids = await write(DELETED_AT_ONCE, async (queries, now) => {
+      const rows = await queries.all(sql, [namespace, lastId, after, now]);
+      const some = rows.map((row) => numberOf(row, 'id'));
+      await queries.run(`${UNDELETE} WHERE id IN (SELECT value FROM json_each(?))`, [now, JSON.stringify(some)]);
+      if ((await supersededBy(queries, some)).length === 0) return some;
+      for (const row of rows) await supersedeAgain(queries, numberOf(row, 'id'), numberOf(row, 'deleted_at'), now);
+      return some;
+    });
+    size = ids.length;
+    after = ids.at(-1) ?? after;
+  }
+  return back;
 }

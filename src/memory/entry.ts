@@ -77,16 +77,42 @@ function damaged(what: string, cause?: unknown): DatabaseDamagedError {
   });
 }
 
-/** Tags as they are stored. Throws `DatabaseDamagedError` when they are no JSON list. */
-export function parseTags(json: string): readonly string[] {
+/** Marks what damage has changed: a repair that cannot bring back what was stored leaves it. */
+export const DAMAGED_TAG = 'skillflow-damaged';
+const DAMAGED_TAGS: readonly string[] = [DAMAGED_TAG];
+
+function readTags(json: string): readonly string[] | undefined {
   if (json === '[]') return [];
   try {
     const tags: unknown = JSON.parse(json);
-    if (Array.isArray(tags)) return tags.map(String);
-  } catch (error) {
-    throw damaged('the tags of an entry are no JSON', error);
+    return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : undefined;
+  } catch {
+    return undefined;
   }
-  throw damaged('the tags of an entry are no list');
+}
+
+/** Whether they are stored as tags are. */
+export function isTagList(json: string): boolean {
+  return readTags(json) !== undefined;
+}
+
+/**
+ * Tags as they are stored. Where damage has made something else of them, they are the one tag `skillflow-damaged`, as after a repair:
+ * one entry must not keep the others from being read.
+ */
+export function parseTags(json: string): readonly string[] {
+  return readTags(json) ?? DAMAGED_TAGS;
+}
+
+/** Stored tags without the mark of damage, for what is stored anew; none when they cannot be read. */
+export function withoutMark(json: string): string {
+  const tags = readTags(json) ?? [];
+  return tags.includes(DAMAGED_TAG) || !isTagList(json) ? JSON.stringify(tags.filter((tag) => tag !== DAMAGED_TAG)) : json;
+}
+
+/** Whether {@link parseTags} could not read them. */
+export function areDamaged(tags: readonly string[]): boolean {
+  return tags === DAMAGED_TAGS;
 }
 
 type Listed = readonly (string | number | null)[];
@@ -136,7 +162,11 @@ export function toEntry(row: Row): MemoryEntry {
   const text = textOf(row, 'value');
   const stored = row['value'];
   const head = toHead(row, stored instanceof Uint8Array ? stored.length : Buffer.byteLength(text));
-  return { ...head, value: decodeValue(head.format, text) };
+  try {
+    return { ...head, value: decodeValue(head.format, text) };
+  } catch (error) {
+    throw damaged(`the value of the entry ${head.namespace}/${head.key} is marked as JSON and is none`, error);
+  }
 }
 
 export function toListedEntry(row: Row): ListedEntry {

@@ -1,6 +1,6 @@
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import type { Queries } from '../store/database.ts';
-import { numberOf, textOf, textOrNull } from '../store/row.ts';
+import { numberOf, numberOnly, numberOrNull, textOf, textOrNull } from '../store/row.ts';
 import { readColumns } from './content.ts';
 import type { MemoryContext } from './memory-context.ts';
 import { checkBytes, checkEntryName, checkWord, MAX_REASON_BYTES, storable } from './limits.ts';
@@ -55,7 +55,10 @@ export async function supersede({ write }: MemoryContext, entry: EntryName, by: 
     if (await isSupersededBy(queries, laterId, id)) {
       throw new ConflictError(
         `the entry ${JSON.stringify(name[1])} cannot be superseded by ${JSON.stringify(later[1])}: it supersedes that one already`,
-        { hint: 'Look at the links of both.', details: { namespace: name[0], key: name[1] } },
+        {
+          hint: 'Remove that link first: memory_link from the one that supersedes to the other, kind supersedes, remove.',
+          details: { namespace: name[0], key: name[1] },
+        },
       );
     }
     await queries.run(END_VALIDITY, [now, now, id, now]);
@@ -107,10 +110,10 @@ export async function unlink({ write }: MemoryContext, from: EntryName, to: Entr
   });
 }
 
-/** Both directions; the other end must be there. */
-const LINKS = `SELECT l.direction, ${readColumns(['kind', 'reason', 'created_at'], 'l.')}, ${readColumns(['namespace', 'key', 'id'], 'e.')} FROM (
-    SELECT 'from' AS direction, to_id AS other, kind, reason, created_at FROM memory_link WHERE from_id = ?
-    UNION ALL SELECT 'to', from_id, kind, reason, created_at FROM memory_link WHERE to_id = ?
+/** Both directions; the other end must be there. `ended`: when the entry that `kind` would supersede holds no longer. */
+const LINKS = `SELECT l.direction, ${numberOnly('(SELECT s.valid_to FROM memory_entry s WHERE s.id = l.target)')} AS ended, ${readColumns(['kind', 'reason', 'created_at'], 'l.')}, ${readColumns(['namespace', 'key', 'id'], 'e.')} FROM (
+    SELECT 'from' AS direction, to_id AS other, to_id AS target, kind, reason, created_at FROM memory_link WHERE from_id = ?
+    UNION ALL SELECT 'to', from_id, to_id, kind, reason, created_at FROM memory_link WHERE to_id = ?
   ) l JOIN memory_entry e ON e.id = l.other
   WHERE e.deleted_at IS NULL AND (e.expires_at IS NULL OR e.expires_at > ?)
   ORDER BY l.direction, l.created_at, e.id, l.kind`;
@@ -129,5 +132,6 @@ export async function links({ open, runtime }: MemoryContext, entry: EntryName):
     key: textOf(row, 'key'),
     id: numberOf(row, 'id'),
     createdAt: numberOf(row, 'created_at'),
+    holds: textOf(row, 'kind') !== SUPERSEDES || (numberOrNull(row, 'ended') ?? Infinity) <= now,
   }));
 }

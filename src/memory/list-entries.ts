@@ -2,12 +2,15 @@ import type { SqlValue } from '../store/database.ts';
 import { numberOf, numberOnly, textOf } from '../store/row.ts';
 import { readColumns } from './content.ts';
 import type { MemoryContext } from './memory-context.ts';
-import { LISTED_COLUMNS, toListedEntry, VISIBLE } from './entry.ts';
+import { areDamaged, LISTED_COLUMNS, toListedEntry, VISIBLE } from './entry.ts';
 import { checkName, checkRange, checkText, checkWord, keyGlob } from './limits.ts';
 import type { ListAnswer, ListInput, NamespaceSummary } from './memory.ts';
 
 /** Deleted, and may still be brought back at `?` (now, ms). */
 const RECOVERABLE = 'deleted_at IS NOT NULL AND (expires_at IS NULL OR expires_at > ?)';
+
+/** Damaged ones have none: one entry must not keep the others from being listed. */
+const TAGS = `CASE WHEN json_valid(tags) THEN tags ELSE '[]' END`;
 
 /** The condition of a list, and its parameters. Throws `InvalidInputError`. */
 function condition(input: ListInput, now: number): { readonly where: string; readonly params: readonly SqlValue[] } {
@@ -35,7 +38,7 @@ function condition(input: ListInput, now: number): { readonly where: string; rea
   }
   if (tag !== undefined) {
     checkName('tag', tag);
-    parts.push('EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)');
+    parts.push(`EXISTS (SELECT 1 FROM json_each(${TAGS}) WHERE value = ?)`);
     params.push(tag);
   }
   return { where: parts.join(' AND '), params };
@@ -52,7 +55,12 @@ export async function listEntries({ open, runtime }: MemoryContext, input: ListI
     `SELECT ${LISTED_COLUMNS} FROM memory_entry WHERE ${where} ORDER BY namespace, key LIMIT ? OFFSET ?`,
     [...params, limit, offset],
   );
-  return { entries: rows.map(toListedEntry), total: numberOf(count ?? {}, 'total') };
+  const entries = rows.map(toListedEntry);
+  for (const { namespace, key, tags } of entries) {
+    if (!areDamaged(tags)) continue;
+    runtime.log('warn', `the tags of the entry ${namespace}/${key} are damaged; mend them with skillflow memory doctor --repair`);
+  }
+  return { entries, total: numberOf(count ?? {}, 'total') };
 }
 
 export async function listNamespaces({ open, runtime }: MemoryContext): Promise<readonly NamespaceSummary[]> {

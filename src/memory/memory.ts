@@ -1,6 +1,6 @@
 import type { Runtime } from '../runtime.ts';
 import type { Database } from '../store/database.ts';
-import { deleteEntry, deleteNamespace, purgeEntry, undeleteEntry } from './delete-entry.ts';
+import { deleteEntry, deleteNamespace, purgeEntry, undeleteEntry, undeleteNamespace } from './delete-entry.ts';
 import type { MemoryContext } from './memory-context.ts';
 import type { ListedEntry, MemoryEntry } from './entry.ts';
 import { createCachedEntries } from './get-entry.ts';
@@ -26,11 +26,11 @@ export interface StoreInput extends EntryName {
   readonly value: JsonValue;
   /** Seconds until the entry is gone, 0.001 to a hundred years, exact to the millisecond; default: it stays. */
   readonly ttlSeconds?: number | undefined;
-  /** At most 64, each 1 to 512 bytes; default none. */
+  /** At most 64, each 1 to 512 bytes; default: those of the entry that is there, else none. An empty list takes them away. */
   readonly tags?: readonly string[] | undefined;
-  /** 1 to 64 bytes; default `note`. */
+  /** 1 to 64 bytes; default: that of the entry that is there, else `note`. */
   readonly kind?: string | undefined;
-  /** 0 to 1; default 0.5. */
+  /** 0 to 1; default: that of the entry that is there, else 0.5. */
   readonly importance?: number | undefined;
   readonly agent?: string | undefined;
   readonly session?: string | undefined;
@@ -123,6 +123,8 @@ export interface EntryLink {
   readonly key: string;
   readonly id: number;
   readonly createdAt: number;
+  /** `false` of a link by which one entry supersedes another that has been stored anew since, and holds again. */
+  readonly holds: boolean;
 }
 
 /**
@@ -132,8 +134,10 @@ export interface EntryLink {
  */
 export interface Memory {
   /**
-   * Stores a value; what an entry of that name said before becomes an earlier version of it, at most
-   * 100 of which are kept. A deleted entry of that name comes back with it.
+   * Stores a value; what an entry of that name said before becomes an earlier version of it, at most 100 of which are
+   * kept. Tags, kind and importance describe the entry, and stay unless others are given; everything else belongs to the
+   * write. A deleted entry of that name comes back with its versions, but nothing of its description. Once an entry has
+   * expired, its versions are gone too.
    */
   store(input: StoreInput): Promise<StoreResult>;
   /** Up to 10,000 at once, all or none, in one transaction. */
@@ -155,7 +159,7 @@ export interface Memory {
   supersede(name: EntryName, by: EntryName, reason?: string): Promise<void>;
   /** Links two entries; `kind` is one word, 1 to 64 bytes. Whether it is new. */
   link(from: EntryName, to: EntryName, kind: string, reason?: string): Promise<boolean>;
-  /** Whether there was such a link. Without one that superseded it, an entry is valid again. */
+  /** Whether there was such a link. An entry is valid again without the link by which another supersedes it. */
   unlink(from: EntryName, to: EntryName, kind: string): Promise<boolean>;
   links(name: EntryName): Promise<readonly EntryLink[]>;
   /**
@@ -163,12 +167,17 @@ export interface Memory {
    * nothing else supersedes, is valid again until it comes back.
    */
   delete(name: EntryName): Promise<boolean>;
-  /** Brings a deleted entry back. Throws `NotFoundError` when none of that name was deleted. */
+  /**
+   * Brings a deleted entry back, as a new version that says the same: a copy made while it was deleted is older than that.
+   * Throws `NotFoundError` when none of that name was deleted.
+   */
   undelete(name: EntryName): Promise<StoreResult>;
   /** Removes an entry, deleted or not, with its versions and links, for good. Whether there was one. */
   purge(name: EntryName): Promise<boolean>;
-  /** Deletes all entries of a namespace; how many. They can be brought back one by one. */
+  /** Deletes all entries of a namespace; how many. They can be brought back. */
   deleteNamespace(namespace: string): Promise<number>;
+  /** Brings back all deleted entries of a namespace, also those that were deleted one by one; how many. */
+  undeleteNamespace(namespace: string): Promise<number>;
   /** Looks for words in keys, values and tags; see `search/`. */
   search(input: SearchInput): Promise<SearchAnswer>;
   /** The namespaces that have entries, by name. */
@@ -221,6 +230,7 @@ export function createMemory({ open, runtime, search }: MemoryDeps): Memory {
     undelete: (name) => undeleteEntry(context, name),
     purge: (name) => purgeEntry(context, name),
     deleteNamespace: (namespace) => deleteNamespace(context, namespace),
+    undeleteNamespace: (namespace) => undeleteNamespace(context, namespace),
     search: search ?? ((input) => ownSearch.search(input)),
     namespaces: () => listNamespaces(context),
   };

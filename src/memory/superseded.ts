@@ -22,15 +22,22 @@ const HAS_LATER = `WITH RECURSIVE later (id) AS (
     UNION SELECT l.from_id FROM later JOIN memory_link l ON l.to_id = later.id AND l.kind = '${SUPERSEDES}'
   ) SELECT 1 AS found FROM later WHERE EXISTS (SELECT 1 FROM memory_entry m WHERE m.id = later.id AND ${VISIBLE})`;
 
+/** The last version of `memory_entry` that said something else: the later ones only tell that it was deleted in between. */
+const BEFORE = `(SELECT max(o.version) FROM memory_version o WHERE o.entry_id = memory_entry.id
+    AND (o.valid_to IS NOT memory_entry.valid_to OR o.hash <> memory_entry.hash))`;
+/** When what it says was written for the first time. */
+const SAID_AT = `coalesce((SELECT v.updated_at FROM memory_version v WHERE v.entry_id = memory_entry.id
+    AND v.version > coalesce(${BEFORE}, 0) ORDER BY v.version LIMIT 1), updated_at)`;
+const VALID_TO_BEFORE = `(SELECT v.valid_to FROM memory_version v WHERE v.entry_id = memory_entry.id AND v.version = ${BEFORE})`;
+
 /** Makes valid again what was written when its validity ended, which is what superseding does: the version before counts. */
-const REVIVE = `UPDATE memory_entry SET version = version + 1, updated_at = ?, valid_to =
-    (SELECT v.valid_to FROM memory_version v WHERE v.entry_id = memory_entry.id AND v.version = memory_entry.version - 1)
-  WHERE id = ? AND valid_to = updated_at AND NOT EXISTS (SELECT 1 FROM memory_version v
-    WHERE v.entry_id = memory_entry.id AND v.version = memory_entry.version - 1 AND v.valid_to = memory_entry.valid_to)`;
+const REVIVE = `UPDATE memory_entry SET version = version + 1, updated_at = ?, valid_to = ${VALID_TO_BEFORE}
+  WHERE id = ? AND valid_to = ${SAID_AT} AND ${VALID_TO_BEFORE} IS NOT valid_to`;
 
 /** Whether the entry `?` says since `?` (ms) what {@link REVIVE} made of it. */
 const WAS_REVIVED = `SELECT 1 AS found FROM memory_entry m JOIN memory_version v ON v.entry_id = m.id AND v.version = m.version - 1
-  WHERE m.id = ? AND m.updated_at = ? AND v.valid_to = v.updated_at AND v.hash = m.hash`;
+  WHERE m.id = ? AND m.updated_at = ? AND v.valid_to IS NOT m.valid_to AND v.hash = m.hash
+    AND EXISTS (SELECT 1 FROM memory_version o WHERE o.entry_id = m.id AND o.valid_to = o.updated_at AND o.valid_to = v.valid_to)`;
 
 /** The entries that these supersede. Ask before their links are removed. */
 export async function supersededBy(queries: Queries, ids: readonly number[]): Promise<readonly number[]> {

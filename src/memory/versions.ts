@@ -79,12 +79,15 @@ async function successorsOf(queries: Queries, id: number, now: number): Promise<
   }));
 }
 
-/** Superseding ends the validity of an entry in a version of that time. */
+/** Superseding ends the validity of an entry in a version of that time, of which later ones may be copies. */
 function supersedingOf(
-  { validTo, updatedAt }: Pick<ListedEntry, 'validTo' | 'updatedAt'>,
+  { validTo, version }: Pick<ListedEntry, 'validTo' | 'version'>,
+  versions: readonly Pick<ListedEntry, 'validTo' | 'updatedAt' | 'version'>[],
   successors: readonly Successor[],
 ): Superseding | null {
-  const successor = validTo === updatedAt ? successors.findLast(({ at }) => at <= updatedAt) : undefined;
+  if (validTo === null) return null;
+  const ended = versions.some((one) => one.validTo === validTo && one.updatedAt === validTo && one.version <= version);
+  const successor = ended ? successors.findLast(({ at }) => at <= validTo) : undefined;
   if (successor === undefined) return null;
   const { at: _at, ...superseding } = successor;
   return superseding;
@@ -104,10 +107,12 @@ export async function history({ open, runtime }: MemoryContext, entry: EntryName
     version,
   ]);
   const successors = await successorsOf(db, id, runtime.now());
-  return [current, ...earlier].map((row) => {
-    const { createdAt: _createdAt, ...listed } = toListedEntry(row);
-    return { ...listed, current: listed.version === version, supersededBy: supersedingOf(listed, successors) };
-  });
+  const versions = [current, ...earlier].map(toListedEntry);
+  return versions.map(({ createdAt: _createdAt, ...listed }) => ({
+    ...listed,
+    current: listed.version === version,
+    supersededBy: supersedingOf(listed, versions, successors),
+  }));
 }
 
 /** How deep and how long JSON text is at most, without reading it as JSON. */

@@ -1,7 +1,17 @@
 import { ConflictError, InternalError } from '../errors.ts';
 import type { Queries, Row, SqlValue } from '../store/database.ts';
 import { numberOf, textOf } from '../store/row.ts';
-import { COMPARED_COLUMNS, CONTENT_COLUMNS, contentParams, readColumns, readRow, saysTheSame, type Prepared } from './content.ts';
+import {
+  COMPARED_COLUMNS,
+  CONTENT_COLUMNS,
+  contentParams,
+  onTopOf,
+  readColumns,
+  readRow,
+  saysTheSame,
+  type Content,
+  type Prepared,
+} from './content.ts';
 import type { Stored } from './duplicates.ts';
 import { allRows, placeholders } from './many-rows.ts';
 
@@ -32,6 +42,8 @@ export const nameOf = (namespace: string, key: string): string => `${namespace}\
 /** What is to be done for one input. */
 interface Plan {
   readonly input: Prepared;
+  /** What the entry says then. */
+  readonly content: Content;
   /** The row that has the name, also when its entry is gone. */
   readonly old: Row | undefined;
   readonly isThere: boolean;
@@ -83,19 +95,20 @@ function planOf(input: Prepared, old: Row | undefined, now: number, at: string):
   const expiry = old?.['expires_at'];
   const isThere = old !== undefined && old['deleted_at'] === null && (typeof expiry !== 'number' || expiry > now);
   checkIfVersion(input, isThere ? numberOf(old, 'version') : 0, at);
-  const isSame = isThere && saysTheSame(old, input.content);
-  return { input, old, isThere, isSame, expiresAt: input.ttlMs === null ? null : now + input.ttlMs };
+  const content = isThere ? onTopOf(old, input) : input.content;
+  const isSame = isThere && saysTheSame(old, content);
+  return { input, content, old, isThere, isSame, expiresAt: input.ttlMs === null ? null : now + input.ttlMs };
 }
 
 /** Stores names that are new. @returns their ids, by name */
 async function insert(queries: Queries, now: number, plans: readonly Plan[]): Promise<ReadonlyMap<string, number>> {
-  const rows = plans.map(({ input, expiresAt }): SqlValue[] => [
+  const rows = plans.map(({ input, content, expiresAt }): SqlValue[] => [
     input.namespace,
     input.key,
     now,
     now,
     expiresAt,
-    ...contentParams(input.content),
+    ...contentParams(content),
   ]);
   const [only] = rows;
   const [first] = plans;
@@ -110,18 +123,18 @@ async function insert(queries: Queries, now: number, plans: readonly Plan[]): Pr
 /** Changes rows that have the names already. */
 async function update(queries: Queries, now: number, plans: readonly Plan[]): Promise<void> {
   const rows: SqlValue[][] = [];
-  for (const { input, old, isThere, isSame, expiresAt } of plans) {
+  for (const { content, old, isThere, isSame, expiresAt } of plans) {
     if (old === undefined || (isSame && old['expires_at'] === expiresAt)) continue;
     const id = numberOf(old, 'id');
     if (isSame) await queries.run('UPDATE memory_entry SET expires_at = ? WHERE id = ?', [expiresAt, id]);
-    else rows.push([id, isThere ? null : now, now, expiresAt, ...contentParams(input.content)]);
+    else rows.push([id, isThere ? null : now, now, expiresAt, ...contentParams(content)]);
   }
   await allRows(queries, UPDATE, rows);
 }
 
 function resultOf(plan: Plan, now: number, ids: ReadonlyMap<string, number>, isUnique: boolean): Stored {
-  const { input, old, isThere, isSame, expiresAt } = plan;
-  const { namespace, key, bytes, content } = input;
+  const { input, content, old, isThere, isSame, expiresAt } = plan;
+  const { namespace, key, bytes } = input;
   const id = old === undefined ? ids.get(nameOf(namespace, key)) : numberOf(old, 'id');
   if (id === undefined) throw new InternalError(`the database gave no id to the new entry ${JSON.stringify(key)}`);
   return {

@@ -90,7 +90,9 @@ const POLL_BALLOTS = `SELECT ${textBytes('voter')} AS agent, count(*) AS n, ${LA
   JOIN poll ON poll.id = poll_ballot.poll_id
   WHERE (?1 IS NULL OR voter = ?1) AND (?2 IS NULL OR poll.place = ?2) GROUP BY poll_ballot.voter`;
 const OPEN_MAIL = `SELECT ${textBytes('agent')} AS agent, count(*) AS n FROM delivery
-  WHERE acked_at IS NULL AND (?1 IS NULL OR agent = ?1) AND (?2 IS NULL OR place = ?2) GROUP BY delivery.agent`;
+  WHERE acked_at IS NULL AND (?1 IS NULL OR agent = ?1) AND (?2 IS NULL OR place = ?2
+    OR place = (SELECT swarm_id FROM run WHERE id = ?2) AND agent IN (SELECT agent_id FROM step WHERE run_id = ?2))
+  GROUP BY delivery.agent`;
 
 const empty = (): Tally => ({
   steps: {},

@@ -4,6 +4,8 @@ import type { Runtime } from '../runtime.ts';
 import type { Database, Queries, Row } from '../store/database.ts';
 import { numberOf } from '../store/row.ts';
 import { findActiveSwarm, findSwarm, insertRows, newestActive } from './find-swarm.ts';
+import { NO_WORK, readAgentWork } from './agent-work.ts';
+import type { AgentWork } from './agent-work.ts';
 import { AGENT, toAgent } from './swarm-records.ts';
 import type { AgentRecord, SwarmRecord } from './swarm-records.ts';
 
@@ -14,11 +16,14 @@ export interface NewAgent {
   readonly capabilities?: readonly string[] | undefined;
 }
 
+/** An agent with what it did in the runs of its swarm. */
+export interface ListedAgent extends AgentRecord, AgentWork {}
+
 export interface AgentPage {
   /** `null` when no swarm was named and none is active. */
   readonly swarmId: string | null;
   /** In the order they were spawned, stopped ones too. */
-  readonly agents: readonly AgentRecord[];
+  readonly agents: readonly ListedAgent[];
   /** How many the swarm has. */
   readonly total: number;
 }
@@ -190,7 +195,9 @@ export function createAgents({ db, runtime }: { readonly db: Database; readonly 
       const swarm = swarmId === undefined ? await newestActive(db) : await findSwarm(db, swarmId);
       if (swarm === undefined) return { swarmId: null, agents: [], total: 0 };
       const rows = await db.all(`${AGENT} WHERE swarm_id = ? ORDER BY rowid LIMIT ? OFFSET ?`, [swarm.swarmId, limit, offset]);
-      return { swarmId: swarm.swarmId, agents: rows.map(toAgent), total: await count(db, 'swarm_id = ?', [swarm.swarmId]) };
+      const work = await readAgentWork(db, swarm.swarmId, runtime.now());
+      const agents = rows.map(toAgent).map((agent) => ({ ...agent, ...(work.get(agent.agentId) ?? NO_WORK) }));
+      return { swarmId: swarm.swarmId, agents, total: await count(db, 'swarm_id = ?', [swarm.swarmId]) };
     },
   };
 }

@@ -1,14 +1,15 @@
 import type { AskLimits } from '../agent/provider.ts';
 import type { BudgetReached } from '../events.ts';
 import type { Budgets, SwarmSpec } from '../skill/skill.ts';
-import type { FoldedRun, Used } from './fold.ts';
+import type { Amounts } from './claim-room.ts';
+import type { FoldedRun, FoldedStep, Used } from './fold.ts';
 
-/** What may be used on one day (UTC) over all runs of a project, and what was used today before this run's own part. */
-export interface DayBudget {
-  readonly tokens: number | null;
-  readonly costUsd: number | null;
+/** What all runs of a project may use on one day (UTC), and what they have used today, this run included. */
+export interface DayBudget extends Amounts {
   readonly usedTokens: number;
   readonly usedCostUsd: number;
+  /** Attempts of other paid runs that are under way: what is left is divided with them as well. */
+  readonly others: number;
 }
 
 const WHATS = ['steps', 'tokens', 'costUsd', 'wallMs'] as const;
@@ -51,14 +52,39 @@ export function budgetReached(
   if (ofRun !== null) return ofRun;
   const ofAgent = reached(budget.agent, own, own.wallMs, 'agent', agentId);
   if (ofAgent !== null || !paid) return ofAgent;
-  const usedTokens = day.usedTokens + all.tokens;
-  const usedCostUsd = day.usedCostUsd + all.costUsd;
+  const { usedTokens, usedCostUsd } = day;
   if (day.costUsd !== null && usedCostUsd >= day.costUsd) {
     return { scope: 'day', what: 'costUsd', limit: day.costUsd, used: usedCostUsd };
   }
   if (day.tokens !== null && usedTokens >= day.tokens)
     return { scope: 'day', what: 'tokens', limit: day.tokens, used: usedTokens };
   return null;
+}
+
+/**
+ * The wall time that is used up while attempts are under way: the run's, or that of an agent of theirs. `null` while the
+ * run waits for people, as that time does not count.
+ */
+export function wallReached(
+  budget: SwarmSpec['budget'],
+  state: FoldedRun,
+  underWay: readonly Pick<FoldedStep, 'agentId' | 'startedAt'>[],
+  clock: Clock,
+): BudgetReached | null {
+  const { waiting, paused } = state;
+  if (waiting !== null) return paused?.what === 'wallMs' && paused.scope === 'run' ? paused : null;
+  const { wallMs: most } = budget.run;
+  const used = activeMs(state, clock.now, clock.since);
+  if (most !== null && used >= most) return { scope: 'run', what: 'wallMs', limit: most, used };
+  const { wallMs: limit } = budget.agent;
+  if (limit === null) return null;
+  const byAgent = new Map<string, number>();
+  for (const { agentId, startedAt } of underWay) {
+    const before = byAgent.get(agentId) ?? state.used.get(agentId)?.wallMs ?? 0;
+    byAgent.set(agentId, before + Math.max(0, clock.now - (startedAt ?? clock.now)));
+  }
+  const spent = [...byAgent].find(([, wallMs]) => wallMs >= limit);
+  return spent === undefined ? null : { scope: 'agent', agentId: spent[0], what: 'wallMs', limit, used: spent[1] };
 }
 
 /** The limit of tokens or money that is nearest to being reached; `null` where there is none. */
@@ -71,7 +97,7 @@ export function nearestBudget(
   const all = state.used.get('') ?? NOTHING;
   const own = state.used.get(agentId) ?? NOTHING;
   const whats = ['tokens', 'costUsd'] as const;
-  const today = { tokens: day.usedTokens + all.tokens, costUsd: day.usedCostUsd + all.costUsd };
+  const today = { tokens: day.usedTokens, costUsd: day.usedCostUsd };
   const limits = whats.flatMap((what): readonly (BudgetReached | null)[] => [
     withLimit({ scope: 'run', what, used: all[what] }, budget.run[what]),
     withLimit({ scope: 'agent', agentId, what, used: own[what] }, budget.agent[what]),
@@ -94,10 +120,12 @@ function least(...limits: readonly (number | null)[]): number | null {
 }
 
 const left = (limit: number | null, used: number): number | null => (limit === null ? null : limit - used);
+const share = (amount: number | null, sharers: number): number | null => (amount === null ? null : amount / sharers);
 
 /**
  * What one attempt may still spend.
- * @param sharers attempts that may be under way at once: what is left of the run's is divided among them
+ * @param sharers attempts of the run that may be under way at once: what is left of the run's is divided among them, what
+ *   is left of the day's among those of all runs
  */
 export function limitsFor(
   budget: SwarmSpec['budget'],
@@ -108,9 +136,16 @@ export function limitsFor(
 ): AskLimits {
   const all = state.used.get('') ?? NOTHING;
   const own = state.used.get(agentId) ?? NOTHING;
-  const tokens = least(left(budget.run.tokens, all.tokens), left(day.tokens, day.usedTokens + all.tokens));
-  const costUsd = least(left(budget.run.costUsd, all.costUsd), left(day.costUsd, day.usedCostUsd + all.costUsd));
-  const maxTokens = least(tokens === null ? null : Math.floor(tokens / sharers), left(budget.agent.tokens, own.tokens));
-  const maxCostUsd = least(costUsd === null ? null : costUsd / sharers, left(budget.agent.costUsd, own.costUsd));
-  return { maxTokens, maxCostUsd };
+  const ofDay = sharers + day.others;
+  const tokens = least(
+    share(left(budget.run.tokens, all.tokens), sharers),
+    share(left(day.tokens, day.usedTokens), ofDay),
+    left(budget.agent.tokens, own.tokens),
+  );
+  const maxCostUsd = least(
+    share(left(budget.run.costUsd, all.costUsd), sharers),
+    share(left(day.costUsd, day.usedCostUsd), ofDay),
+    left(budget.agent.costUsd, own.costUsd),
+  );
+  return { maxTokens: tokens === null ? null : Math.floor(tokens), maxCostUsd };
 }

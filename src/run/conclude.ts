@@ -3,10 +3,13 @@ import { weightsOf } from '../swarm/consensus/voter-weights.ts';
 import type { Queries } from '../store/database.ts';
 import type { EventBody } from '../events.ts';
 import type { DriveEnd } from './drive.ts';
+import type { FoldedRun, FoldedStep } from './fold.ts';
 import { askApproval } from './gates.ts';
-import type { AskPerson } from './gates.ts';
+import type { Asking } from './gates.ts';
+import { replay } from './replay.ts';
 import { reportOf } from './report-of.ts';
 import type { RunSession } from './run-session.ts';
+import { TIMEOUT } from './run-states.ts';
 import type { RunSummary } from './runs.ts';
 import { gatherFindings, settleFindings } from './settle-findings.ts';
 import type { VoterRecords } from './voter-records.ts';
@@ -15,7 +18,7 @@ import { removeOutputs, renderOutputs, summarize, writeOutputs } from './write-o
 export interface ConcludeDeps {
   readonly projectRoot: string;
   readonly voters: VoterRecords;
-  readonly askPerson: AskPerson | undefined;
+  readonly asking: Asking;
 }
 
 /** The summary of a run without a report. */
@@ -38,6 +41,28 @@ export function emptySummary(session: Pick<RunSession, 'run'>, reason: string): 
 export async function failRun(session: RunSession, code: string, reason: string): Promise<void> {
   const { log, run } = session;
   await session.take(await log.finish(run.runId, 'failed', emptySummary(session, reason), { type: 'run_failed', code, reason }));
+}
+
+/** Whether something came of a step: putting together what nobody had is no work. */
+function didWork({ status, kind, output, sees }: FoldedStep, steps: FoldedRun['steps']): boolean {
+  if (status !== 'completed') return false;
+  if (kind === 'work' || output === null || output.text !== undefined) return true;
+  if (output.findings.length + output.ballots.length > 0) return true;
+  return sees.some((id) => steps.get(id)?.status === 'completed');
+}
+
+/** Ways to have a model do what no analyzer can. */
+const MODELS =
+  'Run it with --provider anthropic (needs ANTHROPIC_API_KEY) or --provider claude-cli (needs Claude Code), or have Claude Code do it through MCP (provider host)';
+
+/** Why nothing came of a run: a failure before what was skipped, and of that what could be mended. */
+function whyNothing(steps: readonly FoldedStep[]): string {
+  const failure = steps.find(({ status }) => status === 'failed');
+  if (failure !== undefined) return failure.reason ?? `${failure.agentId} failed`;
+  const skipped = steps.find(({ code }) => code === 'no_provider') ?? steps.find(({ status }) => status === 'skipped');
+  if (skipped === undefined) return 'the plan has no steps';
+  const ways = skipped.code === 'no_provider' ? `. ${MODELS}` : '';
+  return `nobody could do the work: ${skipped.reason ?? 'all steps were skipped'}${ways}`;
 }
 
 async function decideAll(session: RunSession, voters: VoterRecords): Promise<void> {
@@ -63,16 +88,25 @@ async function decideAll(session: RunSession, voters: VoterRecords): Promise<voi
 }
 
 /** What the gates after the work ask for, where the skill has them. */
-async function passGates(session: RunSession, summary: RunSummary, askPerson: AskPerson | undefined): Promise<DriveEnd | null> {
+async function passGates(session: RunSession, summary: RunSummary, asking: Asking): Promise<DriveEnd | null> {
   const { approvals } = session.run.spec.swarm;
   const { confirmed, rejected, undecided, outputs } = summary;
   if (approvals.includes('low_agreement') && undecided > confirmed + rejected) {
     const question = `${undecided} of ${summary.findings} findings found no majority. Report them as they are?`;
-    const end = await askApproval(session, 'low_agreement', question, askPerson);
+    const end = await askApproval(session, 'low_agreement', question, asking);
     if (end !== null) return end;
   }
   if (!approvals.includes('writing')) return null;
-  return askApproval(session, 'writing', `Write ${outputs.join(', ')}?`, askPerson);
+  return askApproval(session, 'writing', `Write ${outputs.join(', ')}?`, asking);
+}
+
+/** Another process has ended the run: what this one has just written must not stand beside another end. */
+async function leaveToWinner({ log, read, run }: RunSession, projectRoot: string): Promise<void> {
+  const { status } = await log.flags(run.runId);
+  if (status === 'failed' || status === 'cancelled') await removeOutputs(projectRoot, run.runId);
+  if (status !== 'completed') return; // it goes on: whoever ends it writes them again
+  const { texts, files } = await replay({ read: (_, { after }) => read(after) }, projectRoot, run.runId);
+  if (files.some(({ state }) => state !== 'same')) await writeOutputs(projectRoot, run.runId, texts);
 }
 
 /**
@@ -81,34 +115,36 @@ async function passGates(session: RunSession, summary: RunSummary, askPerson: As
  */
 export async function conclude(session: RunSession, deps: ConcludeDeps): Promise<DriveEnd | null> {
   const { fold, run, log } = session;
-  const steps = [...fold.state.steps.values()];
-  if (steps.every(({ status }) => status !== 'completed')) {
-    const failure = steps.find(({ status }) => status === 'failed') ?? steps[0];
-    await failRun(session, 'no_result', failure?.reason ?? 'the plan has no steps');
+  const { steps } = fold.state;
+  if (![...steps.values()].some((step) => didWork(step, steps))) {
+    const late = [...steps.values()].some(({ code }) => code === TIMEOUT);
+    await failRun(session, late ? 'deadline' : 'no_result', whyNothing([...steps.values()]));
     return null;
   }
   await decideAll(session, deps.voters);
   const report = reportOf(run.runId, fold.state);
-  const { started } = fold.state;
+  const { started, seq } = fold.state;
   if (report === null || started === null) return null;
   const summary = summarize(report);
-  const end = await passGates(session, summary, deps.askPerson);
+  const end = await passGates(session, summary, deps.asking);
   if (end !== null) return end;
   try {
     await writeOutputs(deps.projectRoot, run.runId, renderOutputs(report, started.formats, started.version));
   } catch (error) {
     // Another process may have written the same and ended the run; else all of them are there, or none.
-    if ((await log.flags(run.runId)).status !== 'running') return null;
+    if ((await log.flags(run.runId)).status === 'completed') return null;
     await removeOutputs(deps.projectRoot, run.runId);
     throw error;
   }
   const { confirmed, rejected, undecided, outputs } = summary;
   const { durationMs } = report.run;
-  const event: EventBody = { type: 'run_completed', durationMs, confirmed, rejected, undecided, outputs };
+  const event: EventBody = { type: 'run_completed', durationMs, confirmed, rejected, undecided, outputs, asOf: seq };
   // The ballots of a run whose steps were repeated were counted the first time.
   const learn = fold.state.hasCompleted
     ? undefined
     : (queries: Queries): Promise<void> => deps.voters.learn(queries, run.spec.agents, fold.state);
-  await session.take(await log.finish(run.runId, 'completed', summary, event, learn));
+  const ended = await log.finish(run.runId, 'completed', summary, event, learn);
+  await session.take(ended);
+  if (ended === null) await leaveToWinner(session, deps.projectRoot);
   return null;
 }

@@ -1,13 +1,18 @@
+import { isPaid } from '../agent/provider.ts';
+import { toSkillflowError } from '../errors.ts';
 import type { BudgetReached } from '../events.ts';
 import { growPlan } from '../swarm/strategy/grow-plan.ts';
 import { createIntensity } from '../swarm/supervise/intensity.ts';
 import { restartSet } from '../swarm/supervise/restart-set.ts';
-import { budgetReached, nearestBudget } from './budget.ts';
+import { budgetReached, nearestBudget, wallReached } from './budget.ts';
 import { doerOf, executeStep } from './execute-step.ts';
 import type { Doer } from './execute-step.ts';
 import type { FoldedStep } from './fold.ts';
 import type { Claim } from './run-log.ts';
 import type { RunSession } from './run-session.ts';
+import { TIMEOUT } from './run-states.ts';
+import { limitTime, StoppedAttemptError, wallStop } from './stopped-attempt.ts';
+import type { TimeLeft } from './time-left.ts';
 
 /** Milliseconds between looks at what other processes did: the more, the longer nothing happened. */
 const POLL_MS = { least: 50, most: 250 } as const;
@@ -27,6 +32,8 @@ export type DriveEnd =
 
 export interface DriveOptions {
   readonly signal: AbortSignal;
+  /** What the skill allows; when it is over, the steps that have not ended fail, and the run ends with what is there. */
+  readonly time: TimeLeft;
   readonly onProgress: (done: number, what: string) => void;
   /** Called before the first attempt of this drive that costs money; an end stops the drive. */
   readonly beforeSpending: () => Promise<DriveEnd | null>;
@@ -47,7 +54,7 @@ function* openSteps({ fold }: RunSession): Generator<FoldedStep> {
   for (const step of steps.values()) if (!ENDED.has(step.status) && step.sees.every(hasEnded)) yield step;
 }
 
-/** Appends what a growing strategy adds; `false` when the plan is whole. */
+/** Appends what a growing strategy adds; `false` when the plan is whole, and why it grows no more is on record. */
 async function grow(session: RunSession): Promise<boolean> {
   const { run, fold, log } = session;
   const { started, steps } = fold.state;
@@ -64,14 +71,19 @@ async function grow(session: RunSession): Promise<boolean> {
   };
   const growth = growPlan(plan, outcomes, swarm.maxRounds);
   if (growth === null) return false;
+  if (!growth.grows) {
+    const { why, reason } = growth;
+    if (fold.state.growthEnd !== reason) await session.take(await log.note(run.runId, [{ type: 'growth_stopped', why, reason }]));
+    return false;
+  }
   await session.take(await log.grow(run.runId, growth.steps, growth.reason));
   await session.sync();
   return true;
 }
 
 /** The steps under way in this process, and what supervision does about failures. */
-function createFloor(session: RunSession, { signal, onProgress }: DriveOptions) {
-  const { run, fold, log, runtime, day } = session;
+function createFloor(session: RunSession, { signal, time, onProgress }: DriveOptions) {
+  const { run, fold, log, runtime } = session;
   const { supervision, execution } = run.spec.swarm;
   const most = execution.parallel ? execution.maxConcurrent : 1;
   const underWay = new Map<string, UnderWay>();
@@ -120,22 +132,25 @@ function createFloor(session: RunSession, { signal, onProgress }: DriveOptions) 
   };
   const attempt = async (step: FoldedStep, doer: Doer, stop: AbortController): Promise<void> => {
     const restartsBefore = fold.state.restarts.length;
+    const limit = limitTime(session, step, time, stop);
     try {
       report(step, 0, step.kind);
       const progress = (part: number, what: string): void => report(step, Math.min(part, 1), what);
-      const done = await executeStep(session, { step, doer, signal: stop.signal, sharers: most, onProgress: progress });
+      const asked = { step, doer, signal: stop.signal, sharers: most, leftMs: () => time.left(), onProgress: progress };
+      const done = await executeStep(session, asked);
       if (typeof done !== 'boolean') await giveBack(done);
       else if (done) {
         supervise(step, restartsBefore);
         const now = fold.state.steps.get(step.id);
         if (now?.status === 'waiting' && now.code === 'budget') {
-          starved ??= nearestBudget(session.run.spec.swarm.budget, fold.state, step.agentId, day);
+          starved ??= nearestBudget(session.run.spec.swarm.budget, fold.state, step.agentId, session.day);
         }
         if (now !== undefined && ENDED.has(now.status)) report(step, 1, now.status);
       }
     } catch (error) {
       broken ??= { error };
     } finally {
+      limit.end();
       underWay.delete(step.id);
       stoppedWith.delete(step.id);
       const at = order.indexOf(step.id);
@@ -168,8 +183,13 @@ function createFloor(session: RunSession, { signal, onProgress }: DriveOptions) 
       );
       await Promise.race([poll, ...[...underWay.values()].map(({ settled }) => settled)]);
     },
-    stopAll: async (): Promise<void> => {
-      for (const { stop } of underWay.values()) stop.abort();
+    /** Stops what an agent has under way; no other attempt begins, and others may end. */
+    starve: (reached: BudgetReached): void => {
+      starved ??= reached;
+      for (const { step, stop } of underWay.values()) if (step.agentId === reached.agentId) stop.abort(wallStop(reached));
+    },
+    stopAll: async (reason?: StoppedAttemptError): Promise<void> => {
+      for (const { stop } of underWay.values()) stop.abort(reason);
       await Promise.all([...underWay.values()].map(({ settled }) => settled));
     },
     close: (): void => {
@@ -191,6 +211,33 @@ function stopped({ fold }: RunSession, floor: Floor, { signal }: DriveOptions): 
   return reason === null ? null : { why: 'escalated', reason };
 }
 
+/** Ends every step that has not ended, as the run's time is over. */
+async function endOpen(session: RunSession, floor: Floor, reason: string): Promise<void> {
+  const { log, run, fold } = session;
+  await floor.stopAll(new StoppedAttemptError(TIMEOUT, reason));
+  await session.sync();
+  for (const { id, agentId, status, owner, epoch, attempt, provider } of fold.state.steps.values()) {
+    if (status !== 'running' || owner === null) continue;
+    const claim = { runId: run.runId, stepId: id, agentId, owner, epoch, attempt };
+    const failure = { code: TIMEOUT, reason, retryAt: null, provider: provider ?? '', possiblyBilled: isPaid(provider) };
+    await session.take(await log.fail(claim, failure));
+  }
+  await session.take(await log.skipWaiting(run.runId, reason));
+  await session.sync();
+}
+
+/** Stops what may not go on as its wall time is used up; where that leaves steps to do, the run pauses. */
+async function keepWall(session: RunSession, floor: Floor): Promise<DriveEnd | null> {
+  const { run, fold, runtime } = session;
+  const steps = [...floor.underWay.keys()].flatMap((id) => fold.state.steps.get(id) ?? []);
+  if (steps.length === 0) return null;
+  const clock = { now: runtime.now(), since: session.since() };
+  const reached = wallReached(run.spec.swarm.budget, fold.state, steps, clock);
+  if (reached?.scope === 'run') await floor.stopAll(wallStop(reached));
+  else if (reached !== null) floor.starve(reached);
+  return reached === null || openSteps(session).next().done === true ? null : { why: 'budget', reached };
+}
+
 /** What lets no step start, while those under way go on: they may be paid for already. */
 function paused({ fold }: RunSession, floor: Floor): DriveEnd | null {
   const { waiting } = fold.state;
@@ -208,14 +255,14 @@ interface Round {
 
 /** Launches what is ready, as far as there is room. */
 async function launchReady(session: RunSession, floor: Floor, options: DriveOptions, gate: { passed: boolean }): Promise<Round> {
-  const { fold, run, day, runtime } = session;
+  const { fold, run, runtime } = session;
   const forHost: string[] = [];
   for (const step of openSteps(session)) {
     if (floor.isFull()) break;
     if (floor.underWay.has(step.id)) continue;
     const doer = doerOf(session, step);
     const clock = { now: runtime.now(), since: session.since() };
-    const reached = budgetReached(run.spec.swarm.budget, fold.state, step.agentId, doer.provider.paid, day, clock);
+    const reached = budgetReached(run.spec.swarm.budget, fold.state, step.agentId, doer.provider.paid, session.day, clock);
     const isHosts = doer.provider.name === 'host';
     // What a host has claimed may still be answered.
     if (reached !== null && !(isHosts && step.status === 'running')) return { end: { why: 'budget', reached }, forHost };
@@ -247,6 +294,9 @@ export async function drive(session: RunSession, options: DriveOptions): Promise
   const floor = createFloor(session, options);
   try {
     return await driveOn(session, floor, options);
+  } catch (error) {
+    await floor.stopAll();
+    throw error;
   } finally {
     floor.close();
   }
@@ -265,8 +315,13 @@ async function driveOn(session: RunSession, floor: Floor, options: DriveOptions)
       if (end === 'signal') throw options.signal.reason;
       if (end !== null) return end;
     }
+    if (options.time.signal.aborted) {
+      await endOpen(session, floor, toSkillflowError(options.time.signal.reason).message);
+      return { why: 'ended' };
+    }
     let forHost: readonly string[] = [];
-    pending ??= paused(session, floor);
+    const starved = await keepWall(session, floor);
+    pending ??= paused(session, floor) ?? starved;
     if (pending === null) ({ end: pending, forHost } = await launchReady(session, floor, options, gate));
     if (floor.underWay.size > 0) await floor.next();
     else if (pending !== null) return pending;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { AskEvent, AskResult, Provider, StepOutput } from '../agent/provider.ts';
+import { endOrphan } from '../agent/child-mark.ts';
+import type { AskEvent, AskRequest, AskResult, Provider, StepOutput } from '../agent/provider.ts';
 import { redactSecrets } from '../analysis/secrets-redact.ts';
 import { InternalError, toSkillflowError } from '../errors.ts';
 import type { EventBody } from '../events.ts';
@@ -9,6 +10,7 @@ import type { FoldedStep } from './fold.ts';
 import { reportedFindings } from './reported-findings.ts';
 import type { Claim, StepFailure } from './run-log.ts';
 import type { RunSession } from './run-session.ts';
+import { StoppedAttemptError } from './stopped-attempt.ts';
 
 /** Who does a step. */
 export interface Doer {
@@ -31,14 +33,19 @@ export function ownBallots(agentId: string, output: StepOutput): StepOutput {
   return { ...output, ballots, notes: [...output.notes, note] };
 }
 
+/** What an attempt is asked beside what the plan says. */
+interface Asked extends Pick<AskRequest, 'attempt' | 'mail'> {
+  /** Attempts that may be under way at once. */
+  readonly sharers: number;
+}
+
 /** What an agent is asked in a step. */
 export async function requestOf(
   session: RunSession,
   step: FoldedStep,
   { agent }: Doer,
-  attempt: number,
-  sharers: number,
-): Promise<Parameters<Provider['ask']>[0]> {
+  { attempt, mail, sharers }: Asked,
+): Promise<AskRequest> {
   const { run, fold, day } = session;
   const { steps } = fold.state;
   const sees = step.sees.flatMap((stepId) => {
@@ -56,7 +63,7 @@ export async function requestOf(
     task: run.spec.task,
     changes: run.changes,
     sees,
-    mail: await session.mailOf(agent.id),
+    mail,
     limits: limitsFor(run.spec.swarm.budget, fold.state, agent.id, day, sharers),
     sessionId: sessionIdOf(run.runId, step.id),
     signal: new AbortController().signal,
@@ -94,13 +101,16 @@ async function giveBack(session: RunSession, claim: Claim, stopped: Omit<StepFai
   return events !== null;
 }
 
+/** Of an attempt whose answer was cut off: what the server had counted until then is all that is known. */
+const UNKNOWN_COST = '; it may have cost more than what is counted';
+
 /** Records what came of an attempt. Resolves with `false` when the step was lost to another process. */
 async function settle(
   session: RunSession,
   step: FoldedStep,
   claim: Claim,
   result: AskResult,
-  startedTicks: number,
+  { startedTicks, leftMs }: { readonly startedTicks: number; readonly leftMs: () => number },
 ): Promise<boolean> {
   const { log, runtime, run } = session;
   const { retry } = run.spec.swarm.execution;
@@ -124,13 +134,23 @@ async function settle(
   }
   // Attempts that were cut off are no failures of the agent.
   const failures = 1 + (session.fold.state.steps.get(step.id)?.failures ?? 0);
-  const willRetry = retryable && failures < retry.maxAttempts;
+  const mayRetry = retryable && failures < retry.maxAttempts;
   const delayMs = retryDelayMs({ ...retry, attempt: failures, random: () => runtime.random() });
-  const retryAt = willRetry ? runtime.now() + Math.max(delayMs, retryAfterMs ?? 0) : null;
-  const failure = { code, reason: redactSecrets(reason), retryAt, provider, usage, possiblyBilled };
+  const waitMs = Math.max(delayMs, retryAfterMs ?? 0);
+  const isInTime = waitMs < leftMs();
+  const retryAt = mayRetry && isInTime ? runtime.now() + waitMs : null;
+  const late = mayRetry && !isInTime ? `; it could be asked again in ${waitMs} ms, and the run has less time left` : '';
+  const unknown = possiblyBilled === true ? UNKNOWN_COST : '';
+  const failure = { code, reason: `${redactSecrets(reason)}${late}${unknown}`, retryAt, provider, usage, possiblyBilled };
   const events = await log.fail(claim, failure);
   await session.take(events);
   return events !== null;
+}
+
+/** Attempts of this run that other processes have under way. */
+function elsewhere({ fold, owner }: RunSession): number {
+  const isTheirs = (step: FoldedStep): boolean => step.status === 'running' && step.provider !== 'host' && step.owner !== owner;
+  return [...fold.state.steps.values()].filter(isTheirs).length;
 }
 
 /** What an attempt needs besides the session. */
@@ -140,7 +160,52 @@ export interface Attempt {
   readonly signal: AbortSignal;
   /** Attempts that may be under way at once. */
   readonly sharers: number;
+  /** Milliseconds that the run has left. */
+  readonly leftMs: () => number;
   readonly onProgress: (done: number, what: string) => void;
+}
+
+/** Claims a step for this process; `null`: another has it, or the budget leaves no room. */
+async function claimStep(session: RunSession, step: FoldedStep, { provider }: Doer): Promise<Claim | null> {
+  const { log, run, owner, runtime, leaseMs } = session;
+  const { name, paid } = provider;
+  const { budget } = run.spec.swarm;
+  const maxSteps = { run: budget.run.steps, agent: budget.agent.steps };
+  const most = paid ? { run: budget.run, day: session.day } : undefined;
+  const claimed = await log.claim({ runId: run.runId, step, owner, provider: name, paid, leaseMs, maxSteps, most });
+  if (claimed === null) return null;
+  await session.take(claimed.events);
+  if (step.status === 'running' && step.child !== null) await endOrphan(step.child, runtime);
+  if (paid) await session.sync(); // what is left is what others have left
+  return claimed.claim;
+}
+
+/**
+ * Records what an attempt used that was stopped. Where that is nothing the claim is still held, and is returned; but one
+ * whose time is over has failed (`true`), and one that a budget stopped says so.
+ */
+async function settleStopped(
+  session: RunSession,
+  claim: Claim,
+  provider: string,
+  result: Exclude<AskResult, { readonly status: 'completed' }>,
+  why: unknown,
+): Promise<boolean | Claim> {
+  const { usage, possiblyBilled } = result.status === 'failed' ? result : { usage: undefined, possiblyBilled: false };
+  const used = { provider, usage, possiblyBilled };
+  if (why instanceof StoppedAttemptError) {
+    const stopped = { code: why.stop, reason: why.message, ...used };
+    if (why.stop === 'budget') await giveBack(session, claim, stopped);
+    else {
+      const events = await session.log.fail(claim, { ...stopped, retryAt: null });
+      await session.take(events);
+      return events !== null;
+    }
+    return false;
+  }
+  if (usage === undefined && possiblyBilled !== true) return claim;
+  await giveBack(session, claim, { code: 'cancelled', reason: 'it was stopped', ...used });
+  return false;
 }
 
 /**
@@ -150,33 +215,20 @@ export interface Attempt {
  */
 export async function executeStep(
   session: RunSession,
-  { step, doer, signal, sharers, onProgress }: Attempt,
+  { step, doer, signal, sharers, leftMs, onProgress }: Attempt,
 ): Promise<boolean | Claim> {
-  const { log, run, owner, runtime } = session;
-  const { name, paid } = doer.provider;
-  const { budget } = run.spec.swarm;
-  const maxSteps = { run: budget.run.steps, agent: budget.agent.steps };
-  const { leaseMs } = session;
-  const wanted = { runId: run.runId, step, owner, provider: name, paid, leaseMs, maxSteps };
-  const claimed = await log.claim(wanted);
-  if (claimed === null) return false;
-  await session.take(claimed.events);
-  const startedTicks = runtime.ticks();
-  const writer = eventWriter(session, claimed.claim);
-  const request = await requestOf(session, step, doer, claimed.claim.attempt, sharers);
+  const { name } = doer.provider;
+  const claim = await claimStep(session, step, doer);
+  if (claim === null) return false;
+  const startedTicks = session.runtime.ticks();
+  const writer = eventWriter(session, claim);
+  // Analyzers read no mail: what they are not shown must not count as read.
+  const mail = name === 'local' ? [] : await session.mailOf(step.agentId);
+  const { attempt } = claim;
+  const request = await requestOf(session, step, doer, { attempt, sharers: sharers + elsewhere(session), mail });
   const result = await doer.provider.ask({ ...request, signal, onProgress, onEvent: writer.add });
   await writer.done();
-  if (signal.aborted) {
-    const { usage, possiblyBilled } = result.status === 'failed' ? result : { usage: undefined, possiblyBilled: false };
-    if (usage === undefined && possiblyBilled !== true) return claimed.claim;
-    await giveBack(session, claimed.claim, {
-      code: 'cancelled',
-      reason: 'it was stopped',
-      provider: name,
-      usage,
-      possiblyBilled,
-    });
-    return false;
-  }
-  return settle(session, step, claimed.claim, result, startedTicks);
+  // An answer that was there before the stop could reach it was paid for, and counts as long as its run goes on.
+  if (signal.aborted && result.status !== 'completed') return settleStopped(session, claim, name, result, signal.reason);
+  return settle(session, step, claim, result, { startedTicks, leftMs });
 }

@@ -18,6 +18,8 @@ export interface HostStep {
   readonly runId: string;
   readonly stepId: string;
   readonly agentId: string;
+  /** Of agents of a swarm. */
+  readonly agentName: string | null;
   readonly kind: 'work' | 'judge' | 'merge';
   /** The number of the claim: whoever answers must give it. */
   readonly epoch: number;
@@ -36,7 +38,7 @@ export interface ClaimInput {
   /** Default: any run that waits for the host, the oldest first. */
   readonly runId?: string | undefined;
   readonly stepId?: string | undefined;
-  /** Only steps of this agent. */
+  /** Only steps of this agent, by id or name. */
   readonly agentId?: string | undefined;
   /** Who claims; a word of the caller's. */
   readonly claimant: string;
@@ -60,8 +62,14 @@ export interface HostDesk {
    * budget of the named run is used up; other runs of which that is so are passed over.
    */
   claim(input: ClaimInput): Promise<HostStep | null>;
-  /** Throws `InvalidInputError` for an answer of the wrong shape, `ConflictError` when the claim does not hold any more. */
-  complete(held: Held, answer: unknown): Promise<StepOutput>;
+  /**
+   * Takes the answer to a claimed step.
+   * @param only takes no answer to a step of another kind
+   * @throws NotFoundError no such run or step
+   * @throws InvalidInputError an answer of the wrong shape, or a step of another kind
+   * @throws ConflictError the claim does not hold any more
+   */
+  complete(held: Held, answer: unknown, only?: HostStep['kind']): Promise<StepOutput>;
   /** Gives a step back as failed; `retryable`: it may be claimed again, as often as the skill allows. */
   fail(held: Held, reason: string, retryable: boolean): Promise<void>;
   /** Steps of a run that can be claimed now, or that a host has claimed. */
@@ -92,6 +100,11 @@ function hostSteps(session: RunSession): readonly FoldedStep[] {
   return [...steps.values()].filter(
     (step) => OPEN.has(step.status) && step.sees.every(hasEnded) && doerOf(session, step).provider.name === 'host',
   );
+}
+
+/** Whether a step is that of an agent of this id or name. */
+function isOf(session: RunSession, step: FoldedStep, wanted: string): boolean {
+  return step.agentId === wanted || doerOf(session, step).agent.name === wanted;
 }
 
 const MAX_SHARERS = 1;
@@ -141,12 +154,15 @@ export function createHostDesk({ db, runtime, store, ...deps }: HostDeskDeps): H
     if (claimed === null) return null;
     await session.take(claimed.events);
     const { epoch, attempt } = claimed.claim;
-    const request = await requestOf(session, step, doerOf(session, step), attempt, MAX_SHARERS);
+    const mail = await session.mailOf(step.agentId);
+    const doer = doerOf(session, step);
+    const request = await requestOf(session, step, doer, { attempt, sharers: MAX_SHARERS, mail });
     const { system, user } = await deps.prompt(request);
     return {
       runId,
       stepId: step.id,
       agentId: step.agentId,
+      agentName: doer.agent.name ?? null,
       kind: step.kind,
       epoch,
       attempt,
@@ -157,9 +173,18 @@ export function createHostDesk({ db, runtime, store, ...deps }: HostDeskDeps): H
     };
   };
   /** The claim that is answered; its owner is in the journal. */
-  const held = async ({ runId, stepId, epoch }: Held): Promise<{ session: RunSession; step: FoldedStep; claim: Claim }> => {
+  const held = async (
+    { runId, stepId, epoch }: Held,
+    only?: HostStep['kind'],
+  ): Promise<{ session: RunSession; step: FoldedStep; claim: Claim }> => {
     const session = await open(runId);
     const step = stepOf(session, stepId);
+    if (only !== undefined && step.kind !== only) {
+      throw new InvalidInputError(`stepId: ${stepId} is a step of kind ${step.kind}, not of kind ${only}`, {
+        hint: 'Answer it with task_complete; nothing was changed.',
+        details: { parameter: 'stepId' },
+      });
+    }
     const { status } = session.fold.state;
     if (status !== 'running') {
       throw new ConflictError(`the run ${runId} has ended: it is ${status}`, { hint: 'Nothing was changed.' });
@@ -167,7 +192,7 @@ export function createHostDesk({ db, runtime, store, ...deps }: HostDeskDeps): H
     if (step.status !== 'running' || step.epoch !== epoch || step.owner?.startsWith(HOST_OWNER) !== true) {
       const now = step.status === 'running' ? 'another has claimed it' : `the step is ${step.status}`;
       throw new ConflictError(`the claim ${epoch} of step ${stepId} does not hold: ${now}`, {
-        hint: 'Claim it again with task_claim; nothing was changed.',
+        hint: `${OPEN.has(step.status) ? 'Claim it again with task_claim' : 'It takes no answer any more'}; nothing was changed.`,
       });
     }
     return { session, step, claim: { runId, stepId, agentId: step.agentId, owner: step.owner, epoch, attempt: step.attempt } };
@@ -185,7 +210,7 @@ export function createHostDesk({ db, runtime, store, ...deps }: HostDeskDeps): H
         for (const step of hostSteps(session)) {
           const isWanted =
             (input.stepId === undefined || step.id === input.stepId) &&
-            (input.agentId === undefined || step.agentId === input.agentId);
+            (input.agentId === undefined || isOf(session, step, input.agentId));
           if (!isWanted || !(await log.isFree(runId, step.id))) continue;
           const claimed = await claimStep(session, step, input).catch((error: unknown) => {
             if (input.runId === undefined && error instanceof ConflictError) return null;
@@ -196,9 +221,11 @@ export function createHostDesk({ db, runtime, store, ...deps }: HostDeskDeps): H
       }
       return null;
     },
-    complete: async (which, answer) => {
-      const { session, step, claim } = await held(which);
-      const request = await requestOf(session, step, doerOf(session, step), claim.attempt, MAX_SHARERS);
+    complete: async (which, answer, only) => {
+      const { session, step, claim } = await held(which, only);
+      const { attempt } = claim;
+      // What came since the claim was not shown: it must not count as read.
+      const request = await requestOf(session, step, doerOf(session, step), { attempt, sharers: MAX_SHARERS, mail: [] });
       const parsed = await deps.parse(request, answer);
       if (!parsed.ok) {
         throw new InvalidInputError(`answer: ${parsed.reason}`, {

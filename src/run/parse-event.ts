@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DECISION_RULES } from '../ballot.ts';
 import type { EventBody, RunEvent } from '../events.ts';
 import type { Row } from '../store/database.ts';
@@ -52,7 +52,12 @@ const decision = z.object({
 });
 
 const ref = { stepId: z.string(), agentId: z.string() };
-const agent = z.object({ id: z.string(), type: z.string(), capabilities: z.array(z.string()) });
+const agent = z.object({
+  id: z.string(),
+  name: z.string().exactOptional(),
+  type: z.string(),
+  capabilities: z.array(z.string()),
+});
 const kind = z.enum(['work', 'judge', 'merge']);
 const planStep = z.object({ id: z.string(), agentId: z.string(), kind, round: z.number(), sees: z.array(z.string()) });
 /** Journals of earlier versions have ids only: `<round>-<kind>-<agentId>`, and nothing of who sees whom. */
@@ -121,6 +126,7 @@ const eventBody = z.discriminatedUnion('type', [
     scope: scope.default({ ...NO_SCOPE, files: [], skipped: [], notes: [] }),
   }),
   z.object({ type: z.literal('plan_grown'), steps: z.array(step), reason: z.string() }),
+  z.object({ type: z.literal('growth_stopped'), why: z.enum(['no_gain', 'no_result', 'bound']), reason: z.string() }),
   z.object({
     type: z.literal('spending_announced'),
     provider: z.string(),
@@ -158,6 +164,7 @@ const eventBody = z.discriminatedUnion('type', [
     possiblyBilled: z.literal(true).exactOptional(),
   }),
   z.object({ type: z.literal('step_reset'), ...ref, reason: z.string() }),
+  z.object({ type: z.literal('usage_recorded'), ...ref, epoch: z.number(), usage }),
   z.object({
     type: z.literal('tool_called'),
     ...ref,
@@ -167,6 +174,7 @@ const eventBody = z.discriminatedUnion('type', [
     detail: z.string(),
     durationMs: z.number(),
   }),
+  z.object({ type: z.literal('child_started'), ...ref, host: z.string(), pid: z.int().min(2), startTime: z.string() }),
   z.object({ type: z.literal('request_retried'), ...ref, reason: z.string(), delayMs: z.number(), billed: z.boolean() }),
   z.object({ type: z.literal('finding_reported'), stepId: z.string().default(''), agentId: z.string(), finding: findingSchema }),
   z.object({ type: z.literal('note_added'), stepId: z.string().nullable().default(null), agentId: z.string().nullable(), note }),
@@ -191,6 +199,7 @@ const eventBody = z.discriminatedUnion('type', [
     rejected: z.number(),
     undecided: z.number(),
     outputs: z.array(z.string()),
+    asOf: z.number().exactOptional(),
   }),
   z.object({ type: z.literal('run_failed'), code: z.string(), reason: z.string() }),
   z.object({ type: z.literal('run_cancelled'), reason: z.string() }),

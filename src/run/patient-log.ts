@@ -30,6 +30,8 @@ export function patientLog(log: RunLog): RunLog {
     skip: (claim, code, reason) => patiently(() => log.skip(claim, code, reason)),
     fail: (claim, failure) => patiently(() => log.fail(claim, failure)),
     reset: (claim, reason) => patiently(() => log.reset(claim, reason)),
+    leave: (runId, owner, summary, event) => patiently(() => log.leave(runId, owner, summary, event)),
+    skipWaiting: (runId, reason) => patiently(() => log.skipWaiting(runId, reason)),
     grow: (runId, steps, reason) => patiently(() => log.grow(runId, steps, reason)),
     note: (runId, events) => patiently(() => log.note(runId, events)),
     wait: (runId, waiting, events) => patiently(() => log.wait(runId, waiting, events)),

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { roleNameOf } from '../agent/roles/aliases.ts';
 import { NotFoundError } from '../errors.ts';
 import type { Queries, Row } from '../store/database.ts';

@@ -6,7 +6,7 @@ import type { OptionRule } from '../swarm/consensus/count-options.ts';
 import { registeredAgents } from './agents.ts';
 import { asClosed, closeDuePolls, closePoll } from './close-poll.ts';
 import { findActiveSwarm, newestActive } from './find-swarm.ts';
-import { ballotsOf, findPoll, rolesOf } from './poll-records.ts';
+import { POLL, ballotsOf, findPoll, rolesOf, toPoll } from './poll-records.ts';
 import type { PollBallot, PollRecord, PollResult } from './poll-records.ts';
 
 export interface NewPoll {
@@ -47,6 +47,11 @@ export interface PollView extends PollRecord {
   readonly ballots: readonly PollBallot[] | null;
 }
 
+export interface PollPage {
+  readonly polls: readonly PollRecord[];
+  readonly total: number;
+}
+
 /** Votes among options, recorded; every process sees the same. All throw `NotFoundError` for an unknown vote. */
 export interface Polls {
   /**
@@ -69,6 +74,8 @@ export interface Polls {
    * votes. Throws `ConflictError` while the vote is open, or when it was said before, `InvalidInputError` for no option.
    */
   settle(pollId: string, right: string): Promise<PollView>;
+  /** The newest first, of one swarm or run, or all; how they stand as far as that is written down. */
+  list(options: { readonly place?: string | undefined; readonly limit: number }): Promise<PollPage>;
   /** Decides the votes of a swarm or run whose time is over; resolves with their ids. */
   closeDue(place: string): Promise<readonly string[]>;
 }
@@ -119,11 +126,13 @@ async function runElectorate(queries: Queries, runId: string, voters: readonly s
   const unknown = voters?.filter((voter) => !agents.includes(voter)) ?? [];
   if (unknown.length > 0) throw invalid('voters', `the run has no agent ${shown(unknown)}; it has ${shown(agents)}`);
   if (agents.length === 0) throw invalid('runId', `the run ${runId} has no agents to vote`);
-  return { eligible: [...new Set(voters ?? agents)], place: runId };
+  return { eligible: voters ?? agents, place: runId };
 }
 
 /** Who may vote, and where. */
 async function electorate(queries: Queries, { voters, swarmId, runId }: NewPoll): Promise<Electorate> {
+  const again = voters?.find((voter, at) => voters.indexOf(voter) < at);
+  if (again !== undefined) throw invalid('voters', `${shown([again])} stands in it twice; each voter has one ballot`);
   if (runId !== undefined) {
     if (swarmId === undefined) return runElectorate(queries, runId, voters);
     throw invalid('runId', 'a vote is held in a run or in a swarm, not in both');
@@ -131,7 +140,7 @@ async function electorate(queries: Queries, { voters, swarmId, runId }: NewPoll)
   const swarm = swarmId === undefined ? await newestActive(queries) : await findActiveSwarm(queries, swarmId);
   if (voters !== undefined) {
     await checkVoters(queries, voters);
-    return { eligible: [...new Set(voters)], place: swarm?.swarmId ?? null };
+    return { eligible: voters, place: swarm?.swarmId ?? null };
   }
   const agents = swarm === undefined ? [] : await registeredAgents(queries, swarm.swarmId);
   if (swarm === undefined || agents.length === 0)
@@ -281,6 +290,12 @@ export function createPolls({ db, runtime }: { readonly db: Database; readonly r
         return view(queries, poll.status === 'closed' ? poll : await closePoll(queries, poll, runtime.now()));
       }),
     settle: (pollId, right) => db.write((queries) => settle(queries, pollId, right)),
+    list: async ({ place, limit }) => {
+      const where = 'WHERE ?1 IS NULL OR place = ?1';
+      const rows = await db.all(`${POLL} ${where} ORDER BY poll.created_at DESC, rowid DESC LIMIT ?2`, [place ?? null, limit]);
+      const total = numberOf((await db.get(`SELECT count(*) AS n FROM poll ${where}`, [place ?? null])) ?? {}, 'n');
+      return { polls: rows.map(toPoll), total };
+    },
     closeDue: (place) => db.write((queries) => closeDuePolls(queries, place, runtime.now())),
   };
 }

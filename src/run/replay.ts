@@ -1,4 +1,5 @@
 import { NotFoundError, UnavailableError } from '../errors.ts';
+import type { RunEvent } from '../events.ts';
 import { fold } from './fold.ts';
 import type { Journal } from './journal.ts';
 import { folderOf, reportOf } from './report-of.ts';
@@ -16,19 +17,26 @@ export interface Replay {
   readonly files: readonly { readonly path: string; readonly state: 'same' | 'different' | 'missing' }[];
 }
 
+/** The events that the outputs of a run tell of; what was paid for a late answer may be on record after its end. */
+function toldEvents(events: readonly RunEvent[]): readonly RunEvent[] {
+  const end = events.findLast((event) => event.type === 'run_completed');
+  if (end?.type !== 'run_completed') return events;
+  return events.slice(0, end.asOf ?? end.seq);
+}
+
 /**
  * Makes a completed run's outputs again from its events; calls nobody and changes nothing. Throws `NotFoundError` without
  * such a run, `UnavailableError` for one that has not completed.
  */
-export async function replay(journal: Journal, projectRoot: string, runId: string): Promise<Replay> {
-  const events: Awaited<ReturnType<Journal['read']>>[number][] = [];
+export async function replay(journal: Pick<Journal, 'read'>, projectRoot: string, runId: string): Promise<Replay> {
+  const events: RunEvent[] = [];
   for (;;) {
     const more = await journal.read(runId, { after: events.length, limit: 1000 });
     if (more.length === 0) break;
     events.push(...more);
   }
   const state = fold(events);
-  const report = reportOf(runId, state);
+  const report = reportOf(runId, fold(toldEvents(events)));
   if (report === null || state.started === null) {
     throw new NotFoundError(`there is no run ${JSON.stringify(runId)}`, { hint: 'List the runs with `skillflow runs`.' });
   }
@@ -37,7 +45,7 @@ export async function replay(journal: Journal, projectRoot: string, runId: strin
       hint:
         state.status === 'completed'
           ? 'It was made by an earlier version, whose journal does not hold all of it.'
-          : 'Go on with it by `skillflow resume`; its events are there with `skillflow events`.',
+          : 'Its events are there with run_events.',
     });
   }
   const texts = renderOutputs(report, state.started.formats, state.started.version);

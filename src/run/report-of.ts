@@ -18,7 +18,7 @@ export const FILE_NAMES: Readonly<Record<Format, string>> = {
 
 /** What an agent did, over all its steps: its first failure or skip says why it did not come to its end. */
 function describeAgent(
-  { id, type, capabilities }: { readonly id: string; readonly type: string; readonly capabilities: readonly string[] },
+  { id, name, type, capabilities }: NonNullable<FoldedRun['started']>['agents'][number],
   all: readonly FoldedStep[],
   { findings, ballots }: Gathered,
 ): ReportAgent {
@@ -29,6 +29,7 @@ function describeAgent(
   const providers = [...new Set(steps.flatMap(({ provider }) => provider ?? []))];
   return {
     id,
+    ...(name === undefined ? {} : { name }),
     type,
     capabilities,
     status: worst === undefined ? 'completed' : worst.status === 'failed' ? 'failed' : 'skipped',
@@ -41,7 +42,7 @@ function describeAgent(
 }
 
 /** The words of the last round in which anyone answered in words. */
-function answersOf(steps: readonly FoldedStep[]): readonly ReportAnswer[] {
+export function finalAnswers(steps: readonly FoldedStep[]): readonly ReportAnswer[] {
   const spoken = steps.filter(({ kind, output }) => kind !== 'judge' && (output?.text ?? '') !== '');
   const last = Math.max(0, ...spoken.map(({ round }) => round));
   return spoken
@@ -76,7 +77,7 @@ export function reportOf(runId: string, state: FoldedRun): Report | null {
   if (started === null) return null;
   const steps = [...state.steps.values()];
   const gathered = gatherFindings(state);
-  const answers = answersOf(steps);
+  const answers = finalAnswers(steps);
   const spending = spendingOf(state);
   return buildReport({
     run: {
@@ -88,15 +89,19 @@ export function reportOf(runId: string, state: FoldedRun): Report | null {
       topology: started.strategy === 'plan' ? started.topology : `${started.topology}, ${started.strategy}`,
       status: 'completed',
       ...(started.reason === undefined ? {} : { planReason: started.reason }),
+      ...(state.growthEnd === null ? {} : { growthEnd: state.growthEnd }),
       startedAt: started.at,
-      durationMs: state.lastStepAt - started.at,
+      durationMs: Math.max(0, state.lastStepAt - started.at), // clocks are set back
     },
     agents: started.agents.map((agent) => describeAgent(agent, steps, gathered)),
     changes: started.scope,
     findings: gathered.findings.map(({ finding, reportedBy }) => ({ ...finding, reportedBy })),
     ballots: gathered.ballots,
     decisions,
-    notes: steps.flatMap(({ agentId, output }) => (output?.notes ?? []).map((note) => ({ ...note, agent: agentId }))),
+    notes: [
+      ...state.notes.map((note) => ({ ...note, agent: null })),
+      ...steps.flatMap(({ agentId, output }) => (output?.notes ?? []).map((note) => ({ ...note, agent: agentId }))),
+    ],
     ...(answers.length === 0 ? {} : { answers }),
     ...(spending === null ? {} : { spending }),
     outputs: started.formats.map((format) => `${folderOf(runId)}/${FILE_NAMES[format]}`),

@@ -1,11 +1,15 @@
+import { endOrphan } from '../agent/child-mark.ts';
+import { isPaid } from '../agent/provider.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import type { EventBody } from '../events.ts';
 import type { Budgets } from '../skill/skill.ts';
+import type { Runtime } from '../runtime.ts';
 import { emptySummary } from './conclude.ts';
 import { createFold } from './fold.ts';
 import type { FoldedRun } from './fold.ts';
 import type { Journal } from './journal.ts';
 import type { RunLog, StoredRun } from './run-log.ts';
+import { ownerIsGone } from './who-drives.ts';
 
 /** Limits to set instead of a run's own; what is left out stays. */
 export type Raise = { readonly [K in keyof Budgets]?: number | undefined };
@@ -44,6 +48,7 @@ export interface RunControl {
 export interface RunControlDeps {
   readonly log: RunLog;
   readonly journal: Journal;
+  readonly runtime: Runtime;
 }
 
 /** A step and all steps that see its output, directly or through others, in the plan's order. */
@@ -60,7 +65,7 @@ function usedOf(state: FoldedRun, what: keyof Budgets): number {
 }
 
 /** The controls over the runs of one database. */
-export function createRunControl({ log, journal }: RunControlDeps): RunControl {
+export function createRunControl({ log, journal, runtime }: RunControlDeps): RunControl {
   const look: RunControl['look'] = async (runId) => {
     const run = await log.load(runId);
     const folded = createFold();
@@ -68,6 +73,17 @@ export function createRunControl({ log, journal }: RunControlDeps): RunControl {
       const events = await journal.read(runId, { after: folded.state.seq, limit: 1_000 });
       if (events.length === 0) return { run, state: folded.state };
       folded.apply(events);
+    }
+  };
+  /** What processes that are gone had under way: it may have been paid for, and what they had started would go on to cost money. */
+  const endOrphans = async (runId: string): Promise<void> => {
+    for (const { id, agentId, status, owner, epoch, attempt, provider, child } of (await look(runId)).state.steps.values()) {
+      if (status !== 'running' || owner === null || !ownerIsGone(owner, runtime)) continue;
+      const claim = { runId, stepId: id, agentId, owner, epoch, attempt };
+      const possiblyBilled = isPaid(provider);
+      const stopped = { code: 'cancelled', reason: 'its process was gone', provider: provider ?? '', possiblyBilled };
+      await log.fail(claim, { ...stopped, retryAt: runtime.now() });
+      if (child !== null) await endOrphan(child, runtime);
     }
   };
   const ended = (runId: string, { status }: FoldedRun): ConflictError =>
@@ -78,10 +94,13 @@ export function createRunControl({ log, journal }: RunControlDeps): RunControl {
   return {
     look,
     cancel: async (runId, reason, isDriven) => {
-      const { run, state } = await look(runId);
-      if ((await log.askCancel(runId, reason)) === null) throw ended(runId, state);
-      if (isDriven && state.waiting === null) return;
+      const run = await log.load(runId);
+      const asked = await log.askCancel(runId, reason);
+      if (asked === null) throw ended(runId, (await look(runId)).state);
+      // Whoever drives it ends it, unless it waits: also since the question whether it is driven was answered.
+      if (isDriven && (await log.flags(runId)).waiting === null) return;
       await log.finish(runId, 'cancelled', emptySummary({ run }, reason), { type: 'run_cancelled', reason });
+      await endOrphans(runId);
     },
     approve: async (runId, { gate, approved, note }) => {
       const { state } = await look(runId);
@@ -97,8 +116,13 @@ export function createRunControl({ log, journal }: RunControlDeps): RunControl {
           hint: `Answer "${first}", or leave the gate out; nothing was changed.`,
         });
       }
-      await log.note(runId, [{ type: 'approval_given', gate: first, approved, note }]);
-      return first;
+      const [given] = await log.note(runId, [{ type: 'approval_given', gate: first, approved, note }]);
+      if (given?.seq === state.seq + 1) return first; // nobody has written in between
+      const stands = (await look(runId)).state.approvals.get(first)?.approved ?? approved;
+      if (stands === approved) return first;
+      throw new ConflictError(`the approval "${first}" was ${stands ? 'given' : 'refused'} elsewhere at the same time`, {
+        hint: 'Look at the run with `skillflow show`; the first answer counts.',
+      });
     },
     raise: async (runId, raise) => {
       const { run, state } = await look(runId);

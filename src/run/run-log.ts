@@ -8,18 +8,16 @@ import type { Runtime } from '../runtime.ts';
 import type { Database, Queries } from '../store/database.ts';
 import { bytesOf, bytesOnly, numberColumns, numberOf, textColumns, textOrNull } from '../store/row.ts';
 import type { Plan, PlanStep } from '../swarm/plan.ts';
+import type { Room } from './claim-room.ts';
+import { createAttemptEnds } from './end-attempt.ts';
 import type { Journal } from './journal.ts';
 import { LEASE_MS } from './lease.ts';
 import { packChanges, parseSpec, unpackChanges } from './run-spec.ts';
 import type { RunSpec } from './run-spec.ts';
+import { createRunStates } from './run-states.ts';
 import type { RunSummary } from './runs.ts';
 import { startedEvent } from './started-event.ts';
 import { createStepClaims, flagsOf } from './step-claims.ts';
-
-/** A text as a column takes it: well-formed, without NUL, at which the database would end it. */
-function storable(text: string): string {
-  return Buffer.from(text).toString('utf8').replaceAll('\0', '\u2400');
-}
 
 export interface BeginRun {
   readonly spec: RunSpec;
@@ -41,15 +39,13 @@ export interface Claim {
   readonly attempt: number;
 }
 
-export interface ClaimRequest {
+export interface ClaimRequest extends Room {
   readonly runId: string;
   readonly step: Pick<PlanStep, 'id' | 'agentId'>;
   readonly owner: string;
   readonly provider: string;
   readonly paid: boolean;
   readonly leaseMs: number;
-  /** Attempts that the run and the agent may have, this one included; `null` where there is no limit. */
-  readonly maxSteps?: { readonly run: number | null; readonly agent: number | null } | undefined;
 }
 
 export interface StepResult {
@@ -108,11 +104,13 @@ export interface RunLog {
   fail(claim: Claim, failure: StepFailure): Promise<readonly RunEvent[] | null>;
   /** Gives a step back without an end. */
   reset(claim: Claim, reason: string): Promise<readonly RunEvent[] | null>;
+  /** Ends the steps of a run that nobody has begun, as its time is over: they were not done. */
+  skipWaiting(runId: string, reason: string): Promise<readonly RunEvent[]>;
   /** Adds steps to a run's plan; nothing when another process has added them. */
   grow(runId: string, steps: readonly PlanStep[], reason: string): Promise<readonly RunEvent[]>;
   /** Events that change no state of a step. */
   note(runId: string, events: readonly EventBody[]): Promise<readonly RunEvent[]>;
-  /** The run waits; `null` when it is not running any more. */
+  /** The run waits; `null` when it does already, is not running any more, or is to be cancelled. */
   wait(runId: string, waiting: 'host' | 'budget' | 'approval', events: readonly EventBody[]): Promise<readonly RunEvent[] | null>;
   /**
    * This process goes on with the run; `null` when it has ended. `reset`: steps to do again, which also opens a run that
@@ -121,9 +119,19 @@ export interface RunLog {
   wake(runId: string, reset?: readonly Pick<PlanStep, 'id' | 'agentId'>[]): Promise<readonly RunEvent[] | null>;
   /** Asks whoever drives the run to stop; `null` when it has ended. */
   askCancel(runId: string, reason: string): Promise<readonly RunEvent[] | null>;
+  /**
+   * An owner goes on no more, having given back what it had under way: where another process drives the run, that one goes
+   * on with it; else the run is cancelled.
+   */
+  leave(
+    runId: string,
+    owner: string,
+    summary: RunSummary,
+    event: EventBody,
+  ): Promise<{ readonly goesOn: boolean; readonly events: readonly RunEvent[] }>;
   /** Replaces what the run was started with: budgets that were raised. */
   respecify(runId: string, spec: RunSpec, events: readonly EventBody[]): Promise<readonly RunEvent[]>;
-  /** Ends the run once: `null` when another process has. */
+  /** Ends the run once: `null` when another process has, or when it is not complete any more. */
   finish(
     runId: string,
     status: 'completed' | 'failed' | 'cancelled',
@@ -141,65 +149,81 @@ export interface RunLogDeps {
   readonly leaseMs?: number | undefined;
 }
 
+/** A text as a column takes it: well-formed, without NUL, at which the database would end it. */
+function storable(text: string): string {
+  return Buffer.from(text).toString('utf8').replaceAll('\0', '\u2400');
+}
+
+async function insertSteps(queries: Queries, runId: string, steps: readonly PlanStep[]): Promise<void> {
+  for (const step of steps) {
+    await queries.run(
+      "INSERT INTO step(run_id, id, agent_id, kind, round, status, attempt) VALUES (?, ?, ?, ?, ?, 'waiting', 0)",
+      [runId, step.id, step.agentId, step.kind, step.round],
+    );
+  }
+}
+
+async function insertRun(
+  queries: Queries,
+  runId: string,
+  { spec, changes, plan, startedAt, swarmId }: BeginRun,
+  { runtime, leaseMs = LEASE_MS }: RunLogDeps,
+): Promise<void> {
+  const { pid, host } = runtime;
+  await queries.run(
+    `INSERT INTO run(id, skill, task, status, provider, selection, owner_pid, owner_host, lease_until, created_at, spec, swarm_id)
+     VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)`,
+    [
+      runId,
+      spec.skill,
+      storable(spec.task),
+      spec.provider,
+      JSON.stringify(spec.selection),
+      pid,
+      host,
+      runtime.now() + leaseMs,
+      startedAt,
+      JSON.stringify(spec),
+      swarmId,
+    ],
+  );
+  await queries.run('INSERT INTO run_input(run_id, body) VALUES (?, ?)', [runId, packChanges(changes)]);
+  await insertSteps(queries, runId, plan.steps);
+}
+
+async function loadRun({ db }: RunLogDeps, runId: string): Promise<StoredRun> {
+  const row = await db.get(
+    `SELECT ${textColumns(['spec'])}, ${numberColumns(['created_at'])}, ${bytesOnly('body')} AS body
+     FROM run JOIN run_input ON run_input.run_id = run.id WHERE run.id = ?`,
+    [runId],
+  );
+  const json = row === undefined ? null : textOrNull(row, 'spec');
+  if (row === undefined || json === null) {
+    throw new NotFoundError(`there is no run ${JSON.stringify(runId)} that can go on`, {
+      hint: 'List the runs with `skillflow runs`; those of earlier versions cannot be resumed.',
+    });
+  }
+  return {
+    runId,
+    spec: parseSpec(json),
+    changes: unpackChanges(bytesOf(row, 'body')),
+    startedAt: numberOf(row, 'created_at'),
+  };
+}
+
 /** Journals and tables of one database as a run's log. */
 export function createRunLog(deps: RunLogDeps): RunLog {
-  const { db, journal, runtime, leaseMs: heldMs = LEASE_MS } = deps;
-  const insertSteps = async (queries: Queries, runId: string, steps: readonly PlanStep[]): Promise<void> => {
-    for (const step of steps) {
-      await queries.run(
-        "INSERT INTO step(run_id, id, agent_id, kind, round, status, attempt) VALUES (?, ?, ?, ?, ?, 'waiting', 0)",
-        [runId, step.id, step.agentId, step.kind, step.round],
-      );
-    }
-  };
-
+  const { db, journal, runtime } = deps;
   return {
     ...createStepClaims(deps),
+    ...createAttemptEnds(deps),
+    ...createRunStates(deps),
     begin: async (run) => {
-      const { spec, plan, changes, startedAt, swarmId } = run;
       const runId = runtime.id('run');
-      const events = await journal.append(runId, [startedEvent(run)], async (queries) => {
-        await queries.run(
-          `INSERT INTO run(id, skill, task, status, provider, selection, owner_pid, owner_host, lease_until, created_at, spec, swarm_id)
-           VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)`,
-          [
-            runId,
-            spec.skill,
-            storable(spec.task),
-            spec.provider,
-            JSON.stringify(spec.selection),
-            runtime.pid,
-            runtime.host,
-            runtime.now() + heldMs,
-            startedAt,
-            JSON.stringify(spec),
-            swarmId,
-          ],
-        );
-        await queries.run('INSERT INTO run_input(run_id, body) VALUES (?, ?)', [runId, packChanges(changes)]);
-        await insertSteps(queries, runId, plan.steps);
-      });
+      const events = await journal.append(runId, [startedEvent(run)], (queries) => insertRun(queries, runId, run, deps));
       return { runId, events };
     },
-    load: async (runId) => {
-      const row = await db.get(
-        `SELECT ${textColumns(['spec'])}, ${numberColumns(['created_at'])}, ${bytesOnly('body')} AS body
-         FROM run JOIN run_input ON run_input.run_id = run.id WHERE run.id = ?`,
-        [runId],
-      );
-      const json = row === undefined ? null : textOrNull(row, 'spec');
-      if (row === undefined || json === null) {
-        throw new NotFoundError(`there is no run ${JSON.stringify(runId)} that can go on`, {
-          hint: 'List the runs with `skillflow runs`; those of earlier versions cannot be resumed.',
-        });
-      }
-      return {
-        runId,
-        spec: parseSpec(json),
-        changes: unpackChanges(bytesOf(row, 'body')),
-        startedAt: numberOf(row, 'created_at'),
-      };
-    },
+    load: (runId) => loadRun(deps, runId),
     flags: (runId) => flagsOf(db, runId),
     grow: async (runId, steps, reason) => {
       const [first] = steps;
@@ -213,64 +237,9 @@ export function createRunLog(deps: RunLogDeps): RunLog {
       });
     },
     note: async (runId, events) => (events.length === 0 ? [] : journal.append(runId, events)),
-    wait: async (runId, waiting, events) => {
-      const bodies: EventBody[] = [];
-      const appended = await journal.append(runId, bodies, async (queries) => {
-        bodies.length = 0;
-        const set = `UPDATE run SET waiting = ?, owner_pid = NULL, owner_host = NULL, lease_until = NULL WHERE id = ? AND status = 'running' AND waiting IS NULL`;
-        if ((await queries.run(set, [waiting, runId])).changes === 1) bodies.push(...events);
-      });
-      return appended.length === 0 ? null : appended;
-    },
-    wake: async (runId, reset = []) => {
-      const resumed: EventBody = { type: 'run_resumed', owner: `${runtime.host}/${runtime.pid}` };
-      const bodies: EventBody[] = [];
-      const appended = await journal.append(runId, bodies, async (queries) => {
-        bodies.length = 0;
-        const { changes } = await queries.run(
-          `UPDATE run SET status = 'running', waiting = NULL, ended_at = NULL, summary = NULL, lease_until = ?, owner_pid = ?, owner_host = ?,
-            cancel_asked_at = CASE WHEN status = 'running' THEN cancel_asked_at END WHERE id = ? AND (status = 'running' OR ?)`,
-          [runtime.now() + heldMs, runtime.pid, runtime.host, runId, reset.length],
-        );
-        if (changes !== 1) return;
-        bodies.push(resumed);
-        for (const { id, agentId } of reset) {
-          await queries.run(
-            `UPDATE step SET status = 'waiting', owner = NULL, lease_until = NULL, not_before = NULL, started_at = NULL,
-              ended_at = NULL, reason = NULL, code = NULL WHERE run_id = ? AND id = ?`,
-            [runId, id],
-          );
-          bodies.push({ type: 'step_reset', stepId: id, agentId, reason: 'it is to be done again' });
-        }
-      });
-      return appended.length === 0 ? null : appended;
-    },
-    askCancel: async (runId, reason) => {
-      const bodies: EventBody[] = [];
-      const appended = await journal.append(runId, bodies, async (queries) => {
-        bodies.length = 0;
-        const set = `UPDATE run SET cancel_asked_at = ? WHERE id = ? AND status = 'running'`;
-        if ((await queries.run(set, [runtime.now(), runId])).changes === 1) bodies.push({ type: 'cancel_asked', reason });
-      });
-      return appended.length === 0 ? null : appended;
-    },
     respecify: (runId, spec, events) =>
       journal.append(runId, events, async (queries) => {
         await queries.run('UPDATE run SET spec = ? WHERE id = ?', [JSON.stringify(spec), runId]);
       }),
-    finish: async (runId, status, summary, event, also) => {
-      const bodies: EventBody[] = [];
-      const appended = await journal.append(runId, bodies, async (queries) => {
-        bodies.length = 0;
-        const { changes } = await queries.run(
-          `UPDATE run SET status = ?, waiting = NULL, ended_at = ?, summary = ? WHERE id = ? AND status = 'running'`,
-          [status, runtime.now(), JSON.stringify(summary), runId],
-        );
-        if (changes !== 1) return;
-        await also?.(queries);
-        bodies.push(event);
-      });
-      return appended.length === 0 ? null : appended;
-    },
   };
 }

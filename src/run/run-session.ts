@@ -19,7 +19,8 @@ export interface SessionDeps {
   readonly thinkers: Thinkers;
   readonly roleOf: (type: string) => Promise<Role>;
   readonly mailOf: (agentId: string) => Promise<readonly SeenMessage[]>;
-  readonly day: DayBudget;
+  /** What all runs of the project may use today, and have used. */
+  readonly readDay: () => Promise<DayBudget>;
   /** Events after a place. */
   readonly read: (after: number) => Promise<readonly RunEvent[]>;
   /** Changes whenever another process has committed. */
@@ -37,6 +38,8 @@ export interface RunSession extends SessionDeps {
   /** Read again when its budgets are raised. */
   readonly run: StoredRun;
   readonly fold: Fold;
+  /** As of the last {@link sync}. */
+  readonly day: DayBudget;
   /** Takes in events that this process has just written, or reads what it lacks; `null` changes nothing. */
   take(events: readonly RunEvent[] | null): Promise<void>;
   /** Reads what other processes wrote, where they may have written. */
@@ -63,12 +66,16 @@ export async function openSession(stored: StoredRun, fold: Fold, deps: SessionDe
     }
   };
   await readOn();
+  let day = await deps.readDay();
   isOpen = true;
   return {
     ...deps,
     log,
     get run() {
       return run;
+    },
+    get day() {
+      return day;
     },
     fold,
     take: async (events) => {
@@ -82,6 +89,7 @@ export async function openSession(stored: StoredRun, fold: Fold, deps: SessionDe
       const version = await deps.version();
       if (version === seen) return;
       await readOn();
+      day = await deps.readDay();
       seen = version;
     },
     since: () => since,

@@ -1,5 +1,5 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { z } from 'zod';
+import * as z from 'zod';
 import { PROVIDER_NAMES } from '../agent/provider.ts';
 import type { ProviderName } from '../agent/provider.ts';
 import { COGNITIVE_STYLES } from '../agent/role.ts';
@@ -25,6 +25,7 @@ export interface RunSpec {
   /** The members with all that the plan says of them. */
   readonly agents: readonly {
     readonly id: string;
+    readonly name?: string;
     readonly type: string;
     readonly capabilities: readonly string[];
     readonly prompt?: string;
@@ -38,6 +39,8 @@ const budgets = z.object({ tokens: limit, costUsd: limit, wallMs: limit, steps: 
 const swarm = z.object({
   agents: z.array(
     z.object({
+      id: z.string().exactOptional(),
+      name: z.string().exactOptional(),
       type: z.string(),
       count: z.number(),
       capabilities: z.array(z.string()),
@@ -85,6 +88,7 @@ const spec = z.object({
   agents: z.array(
     z.object({
       id: z.string(),
+      name: z.string().exactOptional(),
       type: z.string(),
       capabilities: z.array(z.string()),
       prompt: z.string().exactOptional(),
@@ -114,6 +118,7 @@ const changeSet = z.object({
       status: fileStatus,
       changed: ranges,
       text: z.string().exactOptional(),
+      mark: z.string().exactOptional(),
     }),
   ),
   skipped: z.array(skippedFile),

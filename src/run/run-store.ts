@@ -4,6 +4,8 @@ import type { Runtime } from '../runtime.ts';
 import type { Database } from '../store/database.ts';
 import { numberOf } from '../store/row.ts';
 import type { DayBudget } from './budget.ts';
+import { spentOnDay } from './claim-room.ts';
+import type { Amounts } from './claim-room.ts';
 import type { Journal } from './journal.ts';
 import { holdDurable } from './hold-durable.ts';
 import { LEASE_MS } from './lease.ts';
@@ -19,25 +21,25 @@ export interface RunStoreDeps {
   readonly runtime: Runtime;
   readonly thinkersOf: (run: StoredRun) => Promise<Thinkers>;
   readonly rolesOf: (run: StoredRun) => (type: string) => Promise<Role>;
-  /** Unread mail of an agent in a run; it is read by being asked for. */
+  /** Mail of an agent in a run that is not acknowledged; it is read by being asked for. */
   readonly mailOf: (runId: string, agentId: string) => Promise<readonly SeenMessage[]>;
   /** Of all runs of the project; `null` where there is no limit. */
-  readonly dayLimits: { readonly tokens: number | null; readonly costUsd: number | null };
+  readonly dayLimits: Amounts;
   /** Milliseconds for which what this process claims holds unless it is renewed; default 15,000. */
   readonly leaseMs?: number | undefined;
 }
 
 const EVENTS_AT_ONCE = 1_000;
-const DAY_MS = 86_400_000;
+const OTHERS = `SELECT count(*) AS n FROM step JOIN run ON run.id = step.run_id
+  WHERE step.status = 'running' AND run.status = 'running' AND run.provider IN ('anthropic', 'claude-cli') AND run.id <> ?`;
 
-/** What other runs used today (UTC). */
+/** What is known of today (UTC); nothing is read where there is no limit. */
 async function readDay({ db, runtime, dayLimits }: RunStoreDeps, runId: string): Promise<DayBudget> {
-  const row = await db.get(
-    `SELECT total(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens) AS tokens, total(cost_usd) AS cost
-     FROM spend WHERE at >= ? AND run_id <> ?`,
-    [Math.floor(runtime.now() / DAY_MS) * DAY_MS, runId],
-  );
-  return { ...dayLimits, usedTokens: numberOf(row ?? {}, 'tokens'), usedCostUsd: numberOf(row ?? {}, 'cost') };
+  const { tokens, costUsd } = dayLimits;
+  if (tokens === null && costUsd === null) return { tokens, costUsd, usedTokens: 0, usedCostUsd: 0, others: 0 };
+  const used = await spentOnDay(db, runtime.now());
+  const others = numberOf((await db.get(OTHERS, [runId])) ?? {}, 'n');
+  return { tokens, costUsd, usedTokens: used.tokens, usedCostUsd: used.costUsd, others };
 }
 
 /** The runs of one database, ready to be driven. */
@@ -50,7 +52,7 @@ export function createRunStore(deps: RunStoreDeps): RunStore {
       thinkers: await deps.thinkersOf(run),
       roleOf: deps.rolesOf(run),
       mailOf: (agentId) => deps.mailOf(run.runId, agentId),
-      day: await readDay(deps, run.runId),
+      readDay: () => readDay(deps, run.runId),
       read: (after) => journal.read(run.runId, { after, limit: EVENTS_AT_ONCE }),
       version: async () => `${await db.dataVersion()}/${db.commits}`,
       leaseMs,

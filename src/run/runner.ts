@@ -1,25 +1,28 @@
 import type { ProviderName } from '../agent/provider.ts';
 import { redactSecrets } from '../analysis/secrets-redact.ts';
 import type { ChangeSet, Selection } from '../changes.ts';
-import { BusyError, CancelledError, ConflictError, DeadlineError, toSkillflowError } from '../errors.ts';
+import { BusyError, CancelledError, ConflictError, toSkillflowError } from '../errors.ts';
 import type { SkillflowError } from '../errors.ts';
 import type { EventBody, RunEvent } from '../events.ts';
 import type { Runtime } from '../runtime.ts';
 import type { SwarmSpec } from '../skill/skill.ts';
 import { makePlan } from '../swarm/make-plan.ts';
+import { changedInputs } from './changed-inputs.ts';
 import { conclude, emptySummary, failRun } from './conclude.ts';
 import { drive } from './drive.ts';
 import type { DriveEnd } from './drive.ts';
 import { createFold } from './fold.ts';
 import type { Fold } from './fold.ts';
 import { askApproval } from './gates.ts';
-import type { AskPerson } from './gates.ts';
+import type { AskPerson, Asking } from './gates.ts';
 import { keepLease } from './keep-lease.ts';
 import type { RunLog, StoredRun } from './run-log.ts';
 import { openSession } from './run-session.ts';
 import type { RunSession, SessionDeps } from './run-session.ts';
 import type { RunSpec } from './run-spec.ts';
 import { spendingWords } from './spending-words.ts';
+import { startTime } from './time-left.ts';
+import type { TimeLeft } from './time-left.ts';
 import type { VoterRecords } from './voter-records.ts';
 
 export interface RunRequest {
@@ -103,9 +106,8 @@ function toSpec({ skill, task, provider, selection }: RunRequest, agents: RunSpe
 }
 
 /** Why a run stopped: what stopped it comes before what that broke. */
-function whyStopped(thrown: unknown, signal: AbortSignal, deadline: AbortSignal): SkillflowError {
-  if (signal.aborted) return new CancelledError('the run was cancelled', { cause: thrown });
-  return toSkillflowError(deadline.aborted ? deadline.reason : thrown);
+function whyStopped(thrown: unknown, signal: AbortSignal): SkillflowError {
+  return signal.aborted ? new CancelledError('the run was cancelled', { cause: thrown }) : toSkillflowError(thrown);
 }
 
 async function cancelRun(session: RunSession, reason: string): Promise<void> {
@@ -113,9 +115,30 @@ async function cancelRun(session: RunSession, reason: string): Promise<void> {
   await session.take(await session.log.finish(session.run.runId, 'cancelled', summary, { type: 'run_cancelled', reason }));
 }
 
+/** Ends this process's part in a run: the run itself where nobody else drives it. Throws `CancelledError` where it goes on. */
+async function leaveRun(session: RunSession, reason: string): Promise<void> {
+  const { log, owner, run } = session;
+  const { runId } = run;
+  const left = await log.leave(runId, owner, emptySummary(session, reason), { type: 'run_cancelled', reason });
+  await session.take(left.events);
+  if (!left.goesOn) return;
+  throw new CancelledError(`this process stopped working on ${runId}; another one goes on with it`, {
+    hint: `Look at it with \`skillflow show ${runId}\`, or end it everywhere by \`skillflow cancel ${runId}\`.`,
+  });
+}
+
+/** Has the run wait; one that is to be cancelled, which the drive has not heard of yet, is. */
+async function waitFor(session: RunSession, what: 'host' | 'budget', event: EventBody): Promise<void> {
+  const { log, run, fold } = session;
+  await session.take(await log.wait(run.runId, what, [event]));
+  await session.sync();
+  const { status, cancelAsked } = fold.state;
+  if (status === 'running' && cancelAsked !== null) await cancelRun(session, cancelAsked);
+}
+
 /** Writes down how a drive ended. */
 async function record(session: RunSession, end: DriveEnd, concluding: () => Promise<DriveEnd | null>): Promise<void> {
-  const { log, run, fold } = session;
+  const { fold } = session;
   switch (end.why) {
     case 'ended': {
       const next = await concluding();
@@ -123,18 +146,17 @@ async function record(session: RunSession, end: DriveEnd, concluding: () => Prom
       return;
     }
     case 'host':
-      await session.take(await log.wait(run.runId, 'host', [{ type: 'run_waiting', for: 'host', steps: end.steps }]));
+      await waitFor(session, 'host', { type: 'run_waiting', for: 'host', steps: end.steps });
       return;
     case 'budget': {
       const steps = [...fold.state.steps.values()];
       const isOpen = (status: string): boolean => status === 'waiting' || status === 'running';
-      const paused: EventBody = {
+      await waitFor(session, 'budget', {
         type: 'run_paused',
         budget: end.reached,
         done: steps.filter(({ status }) => status === 'completed').map(({ id }) => id),
         remaining: steps.filter(({ status }) => isOpen(status)).map(({ id }) => id),
-      };
-      await session.take(await log.wait(run.runId, 'budget', [paused]));
+      });
       return;
     }
     case 'cancelled':
@@ -152,14 +174,15 @@ async function record(session: RunSession, end: DriveEnd, concluding: () => Prom
 async function announce(
   session: RunSession,
   { estimate }: RunnerDeps,
-  { askPerson, onProgress }: Following,
+  { onProgress }: Following,
+  asking: Asking,
 ): Promise<DriveEnd | null> {
   const { fold, run, log } = session;
   const { budget, approvals } = run.spec.swarm;
   const expected = await estimate(session);
   if (expected === null) {
     const question = `${run.spec.provider} may cost an unknown amount. Go on?`;
-    return approvals.includes('spending') ? askApproval(session, 'spending', question, askPerson) : null;
+    return approvals.includes('spending') ? askApproval(session, 'spending', question, asking) : null;
   }
   const budgetUsd = budget.run.costUsd;
   const announced = { provider: expected.provider, costUsd: expected.costUsd, budgetUsd };
@@ -169,37 +192,7 @@ async function announce(
     const event: EventBody = { type: 'spending_announced', ...announced };
     await session.take(await log.note(run.runId, [event]));
   }
-  return approvals.includes('spending') ? askApproval(session, 'spending', `${words}. Go on?`, askPerson) : null;
-}
-
-interface Deadline {
-  readonly signal: AbortSignal;
-  stop(): void;
-  /** Time that passes while a person is waited for does not count. */
-  standStill<T>(wait: () => Promise<T>): Promise<T>;
-}
-
-/** Aborts when the time that the skill allows is over. */
-function startDeadline(runtime: Runtime, timeoutMs: number, usedMs: number): Deadline {
-  const deadline = new AbortController();
-  const end = (): void => deadline.abort(new DeadlineError(`the run took longer than the ${timeoutMs} ms that the skill allows`));
-  let leftMs = Math.max(0, timeoutMs - usedMs);
-  let startedTicks = runtime.ticks();
-  let timer = setTimeout(end, leftMs);
-  return {
-    signal: deadline.signal,
-    stop: () => clearTimeout(timer),
-    standStill: async (wait) => {
-      clearTimeout(timer);
-      leftMs = Math.max(0, leftMs - (runtime.ticks() - startedTicks));
-      try {
-        return await wait();
-      } finally {
-        startedTicks = runtime.ticks();
-        timer = setTimeout(end, leftMs);
-      }
-    },
-  };
+  return approvals.includes('spending') ? askApproval(session, 'spending', `${words}. Go on?`, asking) : null;
 }
 
 /** Where someone in the run is paid, results are on the disk before they count. */
@@ -213,31 +206,41 @@ async function driveSession(
   deps: RunnerDeps,
   voters: VoterRecords,
   following: Following,
-  deadline: Deadline,
+  time: TimeLeft,
 ): Promise<void> {
   const { projectRoot } = deps;
-  const { askPerson: ask } = following;
-  const askPerson = ask === undefined ? undefined : (question: string) => deadline.standStill(() => ask(question));
   const letGo = await holdForPaid(session);
   const lease = keepLease(session);
+  const signal = AbortSignal.any([following.signal, lease.lost]);
+  const asking: Asking = { askPerson: following.askPerson, signal, standStill: (wait) => time.standStill(wait) };
   try {
     const end = await drive(session, {
-      signal: AbortSignal.any([following.signal, deadline.signal, lease.lost]),
+      signal,
+      time,
       onProgress: following.onProgress,
-      beforeSpending: () => announce(session, deps, { ...following, askPerson }),
+      beforeSpending: () => announce(session, deps, following, asking),
     });
-    await record(session, end, () => conclude(session, { projectRoot, voters, askPerson }));
+    await record(session, end, () => conclude(session, { projectRoot, voters, asking }));
   } catch (thrown) {
     if (lease.lost.aborted) throw lease.lost.reason;
     if (thrown instanceof BusyError) throw thrown; // others go on with the run, or it can be resumed
-    const error = whyStopped(thrown, following.signal, deadline.signal);
-    if (error.code === 'cancelled') await cancelRun(session, error.message);
+    const error = whyStopped(thrown, following.signal);
+    if (error.code === 'cancelled') await leaveRun(session, error.message);
     else await failRun(session, error.code, error.message);
     if (error.code === 'internal') throw error;
   } finally {
     await lease.end();
     await letGo();
   }
+}
+
+/** What to say of files that are still to be looked at and are not those that the run began with. */
+async function newNotes({ run, fold }: RunSession): Promise<readonly EventBody[]> {
+  const isOpen = [...fold.state.steps.values()].some(({ status }) => status === 'waiting' || status === 'running');
+  if (!isOpen) return [];
+  const told = new Set(fold.state.notes.map(({ message }) => message));
+  const notes = (await changedInputs(run.changes)).filter(({ message }) => !told.has(message));
+  return notes.map((note) => ({ type: 'note_added', stepId: null, agentId: null, note }));
 }
 
 /** A fold whose events the follower hears as well. */
@@ -261,7 +264,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       const startedAt = runtime.now();
       const { swarm } = request.skill;
       // Reading the input counts, but is not cut off: without it there would be no run to record the failure in.
-      const deadline = startDeadline(runtime, swarm.timeoutMs, 0);
+      const time = startTime(runtime, swarm.timeoutMs, 0);
       try {
         following.onProgress(0, 'reading what changed');
         const changes = await deps.collect(request.selection, following.signal).catch((thrown: unknown) => {
@@ -278,16 +281,17 @@ export function createRunner(deps: RunnerDeps): Runner {
         await request.onBegun?.(runId);
         const run: StoredRun = { runId, spec, changes, startedAt };
         const opened = await openSession(run, followedFold(following), { ...(await session(run)), log, runtime });
-        await driveSession(opened, deps, voters, following, deadline);
+        await driveSession(opened, deps, voters, following, time);
         return runId;
       } finally {
-        deadline.stop();
+        time.stop();
       }
     },
     resume: async (runId, following) => {
       const { log, voters, session } = await deps.openStore();
       const run = await log.load(runId);
       const opened = await openSession(run, followedFold(following), { ...(await session(run)), log, runtime });
+      const notes = await newNotes(opened);
       const events = await opened.log.wake(runId);
       if (events === null) {
         throw new ConflictError(`the run ${runId} has ended: it is ${opened.fold.state.status}`, {
@@ -295,11 +299,13 @@ export function createRunner(deps: RunnerDeps): Runner {
         });
       }
       await opened.take(events);
-      const deadline = startDeadline(runtime, run.spec.swarm.timeoutMs, opened.fold.state.activeMs);
+      await opened.take(await opened.log.note(runId, notes));
+      const { activeMs, activeBeforeMs } = opened.fold.state;
+      const time = startTime(runtime, run.spec.swarm.timeoutMs, activeMs - activeBeforeMs);
       try {
-        await driveSession(opened, deps, voters, following, deadline);
+        await driveSession(opened, deps, voters, following, time);
       } finally {
-        deadline.stop();
+        time.stop();
       }
     },
   };

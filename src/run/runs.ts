@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { NotFoundError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
 import type { Runtime } from '../runtime.ts';
@@ -69,6 +69,8 @@ export interface StepRecord {
   readonly attempt: number;
   readonly durationMs: number | null;
   readonly reason: string | null;
+  /** Until when whoever works on it holds it, ms since the epoch; `null` where nobody does. */
+  readonly heldUntil: number | null;
 }
 
 /** Reading what runs there were. */
@@ -96,7 +98,7 @@ const WAITING_STATES = { host: 'awaiting_host', budget: 'paused', approval: 'awa
 const RUN = `SELECT ${textColumns(['id', 'skill', 'task', 'status', 'waiting', 'provider', 'owner_host', 'summary'])},
   ${numberColumns(['owner_pid', 'lease_until', 'created_at', 'ended_at'])} FROM run`;
 const STEP = `SELECT ${textColumns(['id', 'agent_id', 'kind', 'status', 'reason'])},
-  ${numberColumns(['round', 'attempt', 'started_at', 'ended_at'])} FROM step`;
+  ${numberColumns(['round', 'attempt', 'started_at', 'ended_at', 'lease_until'])} FROM step`;
 
 function toSummary(json: string | null): RunSummary | null {
   return json === null ? null : storedJson(runSummarySchema, json, 'the summary of a run');
@@ -113,6 +115,7 @@ function toStep(row: Row): StepRecord {
     attempt: numberOf(row, 'attempt'),
     durationMs: started === null || ended === null ? null : ended - started,
     reason: textOrNull(row, 'reason'),
+    heldUntil: numberOrNull(row, 'lease_until'),
   };
 }
 

@@ -35,7 +35,12 @@ export function startedEvent({ spec, version, changes, plan }: BeginRun): EventB
     topology: plan.topology,
     strategy: plan.strategy,
     ...(plan.reason === undefined ? {} : { reason: plan.reason }),
-    agents: plan.agents.map(({ id, type, capabilities }) => ({ id, type, capabilities })),
+    agents: plan.agents.map(({ id, name, type, capabilities }) => ({
+      id,
+      ...(name === undefined ? {} : { name: redactSecrets(name) }),
+      type,
+      capabilities,
+    })),
     steps: plan.steps,
     formats,
     scope: scopeOf(changes),

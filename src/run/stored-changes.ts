@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ChangeSet, SkippedFile, SourceFile } from '../changes.ts';
 
 /** Parts of a change set as the journal and the tables hold them. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Budgets, SwarmSpec } from '../skill/skill.ts';

@@ -2,22 +2,13 @@ import { roleNameOf } from '../agent/roles/aliases.ts';
 import { NotFoundError } from '../errors.ts';
 import type { Address, Letter } from '../mail/letter.ts';
 import { makePlan } from '../swarm/make-plan.ts';
+import { neighboursIn } from './run-mail.ts';
 import type { AgentRecord, SwarmRecord } from './swarm-records.ts';
 
-/** Agents by whose side an agent stands in the topology: one of the two sees what the other made. */
+/** Agents by whose side an agent stands in the topology. */
 function neighboursOf({ topology }: SwarmRecord, agents: readonly AgentRecord[], agentId: string): ReadonlySet<string> {
-  // The plan's agents keep the order of these.
-  const plan = makePlan({ topology, agents: agents.map(({ type, capabilities }) => ({ type, count: 1, capabilities })) });
-  const recordOf = new Map(plan.agents.map(({ id }, at) => [id, agents[at]?.agentId ?? id]));
-  const makerOf = new Map(plan.steps.map((step) => [step.id, recordOf.get(step.agentId) ?? step.agentId]));
-  const beside = plan.steps.flatMap((step) => {
-    const reader = makerOf.get(step.id) ?? step.agentId;
-    return step.sees.flatMap((seen) => {
-      const maker = makerOf.get(seen) ?? seen;
-      return reader === agentId ? [maker] : maker === agentId ? [reader] : [];
-    });
-  });
-  return new Set(beside);
+  const members = agents.map(({ agentId: id, type, capabilities }) => ({ id, type, count: 1, capabilities }));
+  return neighboursIn(makePlan({ topology, agents: members }), agentId);
 }
 
 /** Who is meant by a word: `all`, an agent's id or name, else a role or a type of agents. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { roleNameOf } from '../agent/roles/aliases.ts';
 import type { Topology } from '../skill/skill.ts';
 import type { Row } from '../store/database.ts';
@@ -26,6 +26,8 @@ export interface SwarmRecord {
 /** A swarm with its members and tasks counted, by status; an empty record when it has none. */
 export interface SwarmOverview extends SwarmRecord {
   readonly agents: Readonly<Record<string, number>>;
+  /** Agents that somebody thinks for now, in any run. */
+  readonly busyAgents: number;
   readonly tasks: Readonly<Record<string, number>>;
 }
 

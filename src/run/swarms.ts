@@ -3,6 +3,7 @@ import type { Runtime } from '../runtime.ts';
 import type { Topology } from '../skill/skill.ts';
 import type { Database, Queries, Row } from '../store/database.ts';
 import { numberOf, textBytes, textColumns, textOf } from '../store/row.ts';
+import { countBusyAgents } from './agent-work.ts';
 import { createAgents, registeredAgents } from './agents.ts';
 import type { Agents } from './agents.ts';
 import { findActiveSwarm, findSwarm, insertRows, newestActive } from './find-swarm.ts';
@@ -10,6 +11,7 @@ import { endPolls } from './close-poll.ts';
 import { createSwarmBudgets, requireNoBudget } from './swarm-budget.ts';
 import type { SwarmBudgets } from './swarm-budget.ts';
 import { TASK, toSwarm, toTask } from './swarm-records.ts';
+import { RUN_STATUS, unbegunTasks } from './unbegun-tasks.ts';
 import type { AgentRecord, Json, SwarmOverview, SwarmRecord, TaskPriority, TaskRecord } from './swarm-records.ts';
 
 export interface NewSwarm {
@@ -36,6 +38,8 @@ export interface Destroyed {
   readonly polls: readonly string[];
   /** Ids of runs that were asked to end. */
   readonly runs: readonly string[];
+  /** Ids of tasks that never began, and never will. */
+  readonly tasks: readonly string[];
 }
 
 /** A swarm at one moment. Everything counted by status, empty where there is none. */
@@ -60,7 +64,8 @@ export interface Swarms extends Agents, SwarmBudgets {
   /** As {@link Swarms.status}, with its runs, votes and mail. */
   sample(swarmId?: string): Promise<SwarmSample>;
   /**
-   * Stops its agents, closes its open votes as without quorum, asks its runs to end, and keeps the records. Throws
+   * Stops its agents, closes its open votes as without quorum, asks its runs to end, and keeps the records; its tasks that
+   * have not begun count as cancelled from then on. Throws
    * `NotFoundError`, also when it was destroyed before.
    */
   destroy(swarmId: string): Promise<Destroyed>;
@@ -83,28 +88,41 @@ export interface SwarmsDeps {
   readonly runtime: Runtime;
 }
 
-const COUNTED = { agent: 'swarm_id', task: 'swarm_id', run: 'swarm_id', poll: 'place' } as const;
+const COUNTED = { agent: 'swarm_id', run: 'swarm_id', poll: 'place' } as const;
 
-/** A run says what it waits for; a task without a run has not started. */
-const RUN_STATUS = `CASE run.waiting WHEN 'host' THEN 'awaiting_host' WHEN 'budget' THEN 'paused' WHEN 'approval' THEN 'awaiting_approval'
-  ELSE run.status END`;
-const STATUS = {
-  agent: 'status',
-  poll: 'status',
-  run: RUN_STATUS,
-  task: `coalesce((SELECT ${RUN_STATUS} FROM run WHERE run.id = task.run_id), 'not_started')`,
-} as const;
+const STATUS = { agent: 'status', poll: 'status', run: RUN_STATUS } as const;
 
-async function countByStatus(
-  queries: Queries,
-  table: keyof typeof COUNTED,
-  swarmId: string,
-): Promise<Readonly<Record<string, number>>> {
+type Counts = Readonly<Record<string, number>>;
+
+async function countByStatus(queries: Queries, table: keyof typeof COUNTED, swarmId: string): Promise<Counts> {
   const rows = await queries.all(
     `SELECT ${textBytes(STATUS[table])} AS status, count(*) AS n FROM ${table} WHERE ${COUNTED[table]} = ? GROUP BY 1 ORDER BY 1`,
     [swarmId],
   );
   return Object.fromEntries(rows.map((row) => [textOf(row, 'status'), numberOf(row, 'n')]));
+}
+
+/** Ids of the tasks of a swarm that have no run. */
+async function withoutRun(queries: Queries, swarmId: string): Promise<readonly string[]> {
+  const sql = `SELECT ${textColumns(['id'])} FROM task WHERE swarm_id = ? AND run_id IS NULL ORDER BY rowid`;
+  return (await queries.all(sql, [swarmId])).map((row) => textOf(row, 'id'));
+}
+
+/** Tasks by the status of their runs; those without one by what they wait for. */
+async function countTasks(queries: Queries, swarmId: string): Promise<Counts> {
+  const rows = await queries.all(
+    `SELECT ${textBytes(RUN_STATUS)} AS status, count(*) AS n FROM task JOIN run ON run.id = task.run_id
+     WHERE task.swarm_id = ? GROUP BY 1`,
+    [swarmId],
+  );
+  const counts = new Map(rows.map((row) => [textOf(row, 'status'), numberOf(row, 'n')]));
+  const waiting = await withoutRun(queries, swarmId);
+  const unbegun = await unbegunTasks(queries, waiting);
+  for (const id of waiting) {
+    const state = unbegun.get(id)?.state;
+    if (state !== undefined) counts.set(state, (counts.get(state) ?? 0) + 1);
+  }
+  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 async function checkDependencies(queries: Queries, dependencies: readonly string[]): Promise<void> {
@@ -134,10 +152,11 @@ async function cancelRuns(queries: Queries, swarmId: string, now: number): Promi
   return rows.map((row) => textOf(row, 'id'));
 }
 
-async function overview(queries: Queries, swarmId: string | undefined): Promise<SwarmOverview> {
+async function overview(queries: Queries, swarmId: string | undefined, now: number): Promise<SwarmOverview> {
   const swarm = await findSwarm(queries, swarmId);
   const agents = await countByStatus(queries, 'agent', swarm.swarmId);
-  return { ...swarm, agents, tasks: await countByStatus(queries, 'task', swarm.swarmId) };
+  const busyAgents = await countBusyAgents(queries, swarm.swarmId, now);
+  return { ...swarm, agents, busyAgents, tasks: await countTasks(queries, swarm.swarmId) };
 }
 
 /** The swarms of one project's database. */
@@ -170,6 +189,7 @@ export function createSwarms({ db, runtime }: SwarmsDeps): Swarms {
       stopped: agents.map((agent) => ({ ...agent, status: 'stopped', updatedAt: now })),
       polls: await endPolls(queries, swarmId, now),
       runs: await cancelRuns(queries, swarmId, now),
+      tasks: await withoutRun(queries, swarmId),
     };
   };
 
@@ -197,9 +217,9 @@ export function createSwarms({ db, runtime }: SwarmsDeps): Swarms {
     create: (swarm) => db.write((queries) => create(queries, swarm)),
     submitTask: (task) => db.write((queries) => submitTask(queries, task)),
     destroy: (swarmId) => db.write((queries) => destroy(queries, swarmId)),
-    status: (wanted) => overview(db, wanted),
+    status: (wanted) => overview(db, wanted, runtime.now()),
     sample: async (wanted) => {
-      const swarm = await overview(db, wanted);
+      const swarm = await overview(db, wanted, runtime.now());
       const { swarmId } = swarm;
       const open = await db.get('SELECT count(*) AS n FROM delivery WHERE place = ? AND acked_at IS NULL', [swarmId]);
       return {

@@ -9,10 +9,12 @@ import type { RunState, Runs } from './runs.ts';
 import { taskBudget } from './swarm-budget.ts';
 import { AGENT, SWARM, TASK, toAgent, toSwarm, toTask } from './swarm-records.ts';
 import type { TaskRecord } from './swarm-records.ts';
+import { unbegunTasks } from './unbegun-tasks.ts';
 
 /**
  * How a task stands. `blocked`: tasks that it depends on have not completed. `not_started`: nothing is in its way, and its
- * run has not begun. All others are the state of its run.
+ * run has not begun. All others are the state of its run; without one it is `cancelled` when it cannot begin any more, as its
+ * swarm was destroyed or a task that it depends on failed or was cancelled.
  */
 export type TaskState = 'blocked' | 'not_started' | RunState;
 export const TASK_STATES = ['blocked', 'not_started', ...RUN_STATES] as const satisfies readonly TaskState[];
@@ -95,16 +97,12 @@ async function requireFewMembers(queries: Queries, swarmId: string): Promise<voi
   });
 }
 
+/** The agents that a new run of a swarm has: all that are registered now, under their own ids. */
 async function membersOf(queries: Queries, swarmId: string | null): Promise<readonly AgentSpec[]> {
   if (swarmId === null) return [];
   await requireFewMembers(queries, swarmId);
   const rows = await queries.all(`${AGENT} WHERE swarm_id = ? AND agent.status = 'registered' ORDER BY rowid`, [swarmId]);
-  const specs = new Map<string, AgentSpec>();
-  for (const { type, capabilities } of rows.map(toAgent)) {
-    const key = JSON.stringify([type, capabilities]);
-    specs.set(key, { type, capabilities, count: (specs.get(key)?.count ?? 0) + 1 });
-  }
-  return [...specs.values()];
+  return rows.map(toAgent).map(({ agentId: id, name, type, capabilities }) => ({ id, name, type, capabilities, count: 1 }));
 }
 
 /** The tasks of a project's database. */
@@ -119,13 +117,8 @@ export function createTasks({ db, runs }: TasksDeps): Tasks {
       const run = await runs.get(task.runId);
       return { state: run.status, because: run.summary?.reason ?? null };
     }
-    const open: string[] = [];
-    for (const id of task.dependencies) {
-      const { state } = await stateOf(await find(id));
-      if (state !== 'completed') open.push(`${id} is ${state}`);
-    }
-    if (open.length > 0) return { state: 'blocked', because: `it depends on others: ${open.slice(0, 5).join(', ')}` };
-    return { state: 'not_started', because: 'claim it with task_claim' };
+    const stands = (await unbegunTasks(db, [task.taskId])).get(task.taskId);
+    return stands ?? stateOf(await find(task.taskId)); // begun in the meantime
   };
   return {
     check: async (swarmId) => {
@@ -170,15 +163,16 @@ export function createTasks({ db, runs }: TasksDeps): Tasks {
     },
     started: async (taskId, runId) => {
       await db.write(async (queries) => {
-        const { changes } = await queries.run('UPDATE task SET run_id = ? WHERE id = ? AND run_id IS NULL', [runId, taskId]);
-        if (changes === 1) return;
-        const row = await queries.get(`SELECT ${textColumns(['run_id'])} FROM task WHERE id = ?`, [taskId]);
-        throw new ConflictError(
-          `the task ${taskId} was started by another: ${row === undefined ? '' : textOrNull(row, 'run_id')}`,
-          {
-            hint: 'Look at it with task_status.',
-          },
+        const { changes } = await queries.run(
+          `UPDATE task SET run_id = ? WHERE id = ? AND run_id IS NULL
+           AND NOT EXISTS (SELECT 1 FROM swarm WHERE swarm.id = task.swarm_id AND swarm.status = 'destroyed')`,
+          [runId, taskId],
         );
+        if (changes === 1) return;
+        const row = (await queries.get(`SELECT ${textColumns(['run_id'])} FROM task WHERE id = ?`, [taskId])) ?? {};
+        const other = textOrNull(row, 'run_id');
+        const why = other === null ? 'its swarm was destroyed' : `it was started by another: ${other}`;
+        throw new ConflictError(`the task ${taskId} cannot be started: ${why}`, { hint: 'Look at it with task_status.' });
       });
     },
   };

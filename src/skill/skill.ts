@@ -8,6 +8,9 @@ export type Strategy = 'plan' | 'cascade' | 'fusion' | 'neuro-divergent' | 'adap
 
 /** Members of one kind in a swarm. */
 export interface AgentSpec {
+  /** Of one agent that is on record already, and its name; `count` is 1 then. Absent: ids are made of the type. */
+  readonly id?: string;
+  readonly name?: string;
   /** Role name, kebab-case, e.g. `security-analyst`. */
   readonly type: string;
   /** 1–64. */

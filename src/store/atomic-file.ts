@@ -1,4 +1,5 @@
-import { open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { link, open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { StorageError } from '../errors.ts';
 import { codeOf, storageError } from './storage-error.ts';
@@ -38,6 +39,30 @@ export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r').catch(() => undefined);
   await folder?.sync().catch(() => undefined);
   await folder?.close();
+}
+
+const CANNOT_LINK = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
+
+/**
+ * Gives a file, whose content is on the disk already, its name, unless something has it; then it keeps the old one. Not
+ * every file system can link: there a gap of an instant remains in which two may take the same name.
+ * @returns whether the file has the name
+ * Errors: `StorageError`.
+ */
+export async function placeFile(temporary: string, path: string): Promise<boolean> {
+  try {
+    await link(temporary, path);
+    await unlink(temporary);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    if (!CANNOT_LINK.includes(codeOf(error))) throw storageError(error, 'write', path);
+    if (existsSync(path)) return false;
+    await rename(temporary, path).catch((cause: unknown) => {
+      throw storageError(cause, 'write', path);
+    });
+  }
+  await syncFolder(dirname(path));
+  return true;
 }
 
 async function replace(path: string, data: string | Uint8Array): Promise<void> {

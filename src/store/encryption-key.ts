@@ -1,8 +1,6 @@
 import { scryptSync } from 'node:crypto';
-import { InvalidInputError } from '../errors.ts';
+import { checkDatabaseKey } from '../config/database-key.ts';
 
-/** Bytes of UTF-8 that a key must have. */
-const MIN_KEY_BYTES = 16;
 /** The driver's cipher reads 32 bytes of a key and ignores the rest: 24 bytes in base64 are exactly as many. */
 const DERIVED_BYTES = 24;
 /** Fixed, since the file has no room for a salt: keys should be random, not words. */
@@ -19,11 +17,7 @@ const derived = new Map<string, string>();
 export function encryptionKey(key: string): string {
   const known = derived.get(key);
   if (known !== undefined) return known;
-  if (Buffer.byteLength(key) < MIN_KEY_BYTES) {
-    throw new InvalidInputError(`the database key has fewer than ${MIN_KEY_BYTES} bytes`, {
-      hint: 'Use a long random one, such as `openssl rand -hex 32` prints.',
-    });
-  }
+  checkDatabaseKey(key, 'the database key');
   const result = scryptSync(key, SALT, DERIVED_BYTES).toString('base64url');
   derived.set(key, result);
   return result;

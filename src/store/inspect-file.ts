@@ -1,12 +1,15 @@
 import { statSync } from 'node:fs';
 import { ConflictError, DatabaseDamagedError, ForbiddenError, StorageError } from '../errors.ts';
+import type { Runtime } from '../runtime.ts';
+import { checkLog } from './check-log.ts';
 import { checkPages } from './check-pages.ts';
 import { connect, type Connection } from './connection.ts';
 import { fileHead } from './file-head.ts';
+import { fileSize } from './file-size.ts';
 import { checkIdentity, IDENTITY_SQL, type Identity } from './migration.ts';
 import { numberOf, textBytes, textOf } from './row.ts';
 import { damaged } from './sqlite-failure.ts';
-import { baseCode, codeOf, storageError } from './storage-error.ts';
+import { baseCode, codeOf } from './storage-error.ts';
 
 const HEADER_BYTES = 100;
 const MAGIC = 'SQLite format 3\0';
@@ -18,15 +21,6 @@ const NEWEST_SCHEMA_FORMAT = 4;
  * and `Database.integrity` checks it all on demand.
  */
 const CHECKED_BYTES = 1024 * 1024;
-
-function size(path: string): number {
-  try {
-    return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  } catch (error) {
-    if (codeOf(error) === 'ENOTDIR') return 0;
-    throw storageError(error, 'open the database', path);
-  }
-}
 
 function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
@@ -50,7 +44,7 @@ function pageSizeOf(header: Buffer): number {
  * Errors: `StorageError`.
  */
 export function fileKind(path: string): 'plain' | 'encrypted' | 'other' {
-  if (size(path) < HEADER_BYTES) return 'other';
+  if (fileSize(path) < HEADER_BYTES) return 'other';
   const header = fileHead(path, HEADER_BYTES);
   if (header.toString('latin1', 0, 16) === MAGIC) return 'plain';
   return header.length === HEADER_BYTES && looksEncrypted(header) ? 'encrypted' : 'other';
@@ -82,7 +76,7 @@ function checkHeader(path: string, key: string | undefined): void {
   if (header.toString('latin1', 0, 16) !== MAGIC) {
     if (!looksEncrypted(header)) throw damaged(path, 'it does not start as an SQLite database does');
     if (key === undefined) throw keyRefused(path, ', and no key is set');
-    const bytes = size(path); // SQLite checks the rest once it has decrypted the first page
+    const bytes = fileSize(path); // SQLite checks the rest once it has decrypted the first page
     if (bytes < pageSize) throw damaged(path, `it was cut off: it has ${bytes} bytes, less than a page`);
     return;
   }
@@ -92,8 +86,8 @@ function checkHeader(path: string, key: string | undefined): void {
   const expected = pageSize * header.readUInt32BE(28);
   // With a log the file may still be shorter than its header says. The log is looked at after the header was read and
   // before the size is: if it is empty now, whatever was being moved from it into the file has arrived.
-  if (!sizeIsValid || size(`${path}-wal`) > 0 || size(`${path}-journal`) > 0) return;
-  const actual = size(path);
+  if (!sizeIsValid || fileSize(`${path}-wal`) > 0 || fileSize(`${path}-journal`) > 0) return;
+  const actual = fileSize(path);
   if (actual < expected) throw damaged(path, `it was cut off: it has ${actual} bytes of ${expected}`);
 }
 
@@ -117,7 +111,7 @@ export async function connectReadOnly(path: string, key?: string): Promise<Conne
     return connection;
   } catch (error) {
     connection.close();
-    if (!(error instanceof StorageError) || size(`${path}-wal`) > 0) throw error;
+    if (!(error instanceof StorageError) || fileSize(`${path}-wal`) > 0) throw error;
   }
   return connect(path, 'frozen', key);
 }
@@ -140,7 +134,7 @@ async function examine(connection: Connection): Promise<Identity> {
     const identity = readIdentity(connection);
     checkIdentity(path, identity);
     checkSchema(connection);
-    if (size(path) <= CHECKED_BYTES) {
+    if (fileSize(path) <= CHECKED_BYTES) {
       const { damage } = await checkPages('quick_check', async (sql, params) => connection.all(sql, params));
       if (damage[0] !== undefined) throw damaged(path, damage[0]);
     }
@@ -169,17 +163,18 @@ function isNotDatabase(thrown: unknown): boolean {
  * side files stay behind.
  */
 export function isAtRest(path: string): boolean {
-  return !exists(`${path}-shm`) && size(`${path}-wal`) === 0;
+  return !exists(`${path}-shm`) && fileSize(`${path}-wal`) === 0;
 }
 
 /**
- * Looks at an existing, non-empty file before it is opened for use, without changing a byte of it.
+ * Looks at an existing file, and at the log beside it, before it is opened for use, without changing a byte of it.
  * Errors: `DatabaseDamagedError`, `ConflictError` for another program's database and for a plain one when there is a key,
  * `ForbiddenError` for an encrypted one without its key, `SchemaTooNewError`, `StorageError`.
  * @returns what the file says of itself
  */
-export async function inspectFile(path: string, key?: string): Promise<Identity> {
+export async function inspectFile(path: string, runtime: Runtime, key?: string): Promise<Identity> {
   checkHeader(path, key);
+  await checkLog(path, runtime);
   if (isAtRest(path)) {
     try {
       return await examineWith(path, key, connect(path, 'frozen', key));

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { BusyError, ForbiddenError, InternalError, StorageError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
+import { createCheckpoints } from './checkpoints.ts';
 import type { Connection } from './connection.ts';
 import type { Database, Queries } from './database.ts';
 import { createLock } from './lock.ts';
@@ -38,18 +39,26 @@ export async function retryWhileBusy<T>(
   }
 }
 
-/** Milliseconds for which a look at the file counts for the calls that follow at once. */
+/** Milliseconds for which a look at the file counts for the writes that follow at once, and for all reads. */
 const LOOK_COUNTS_MS = 10;
+const LOOK_COUNTS_FOR_READS_MS = 250;
+
+/** Each throws `StorageError` when the file at the path is no longer the opened one. */
+interface FileWatch {
+  beforeRead(): void;
+  beforeWrite(): void;
+}
 
 /**
- * Fails when the file at the path is no longer the opened one: writes to a deleted file would vanish silently. Calls
- * that follow each other without anything else having run in this process (a loop of writes) look every 10 ms only.
+ * Watches whether the file at the path is the opened one: writes to a deleted file would vanish silently, and reads of it
+ * tell what is no longer so. Writes that follow each other without anything else having run in this process (a loop) look
+ * every 10 ms only; reads look four times a second, which costs them nothing.
  */
-function watchFile(path: string, runtime: Runtime): () => void {
+function watchFile(path: string, runtime: Runtime): FileWatch {
   const opened = statSync(path, { bigint: true });
   let lookedAt = -Infinity;
-  return () => {
-    if (runtime.ticks() - lookedAt < LOOK_COUNTS_MS) return;
+  let countsForWrites = false;
+  const look = (): void => {
     const now = statSync(path, { bigint: true, throwIfNoEntry: false });
     if (now?.ino !== opened.ino || now.dev !== opened.dev) {
       throw new StorageError(`the database ${path} was ${now === undefined ? 'deleted' : 'replaced'} while it was open`, {
@@ -58,9 +67,19 @@ function watchFile(path: string, runtime: Runtime): () => void {
       });
     }
     lookedAt = runtime.ticks();
-    process.nextTick(() => {
-      lookedAt = -Infinity; // timers and messages come after this, promises before
-    });
+  };
+  return {
+    beforeRead: () => {
+      if (runtime.ticks() - lookedAt >= LOOK_COUNTS_FOR_READS_MS) look();
+    },
+    beforeWrite: () => {
+      if (countsForWrites && runtime.ticks() - lookedAt < LOOK_COUNTS_MS) return;
+      look();
+      countsForWrites = true;
+      process.nextTick(() => {
+        countsForWrites = false; // timers and messages come after this, promises before
+      });
+    },
   };
 }
 
@@ -128,13 +147,19 @@ function standalone(read: <T>(work: (connection: Connection) => T) => Promise<T>
 export function createLocalDatabase(connection: Connection, runtime: Runtime, readOnly: boolean): Database {
   const { path } = connection;
   const lock = createLock(runtime, PATIENCE_MS);
-  const checkFile = readOnly || path === ':memory:' ? undefined : watchFile(path, runtime);
+  const watch = path === ':memory:' ? undefined : watchFile(path, runtime);
+  const checkpoints = createCheckpoints(connection, lock, runtime);
   let closed = false;
   let commits = 0;
 
   const open = (): Connection => {
     if (closed) throw new InternalError(`the database ${path} is closed`);
     return connection;
+  };
+  const checked = (): Connection => {
+    const opened = open();
+    watch?.beforeRead();
+    return opened;
   };
   /** Runs `attempt` when it is this task's turn; while another process holds the lock, the other tasks may go first. */
   const inTurn = async <T>(attempt: () => T): Promise<{ readonly value: T; readonly release: () => void }> => {
@@ -163,12 +188,12 @@ export function createLocalDatabase(connection: Connection, runtime: Runtime, re
   const read = async <T>(work: (connection: Connection) => T): Promise<T> => {
     if (!lock.held) {
       try {
-        return work(open()); // nothing else can run in between
+        return work(checked()); // nothing else can run in between
       } catch (error) {
         if (!(error instanceof BusyError)) throw error;
       }
     }
-    const { value, release } = await inTurn(() => work(open()));
+    const { value, release } = await inTurn(() => work(checked()));
     release();
     return value;
   };
@@ -176,7 +201,7 @@ export function createLocalDatabase(connection: Connection, runtime: Runtime, re
     if (readOnly) throw new ForbiddenError(`the database ${path} is open read-only`, { hint: 'Open it writable to change it.' });
     const { release } = await inTurn(() => {
       open();
-      checkFile?.();
+      watch?.beforeWrite();
       connection.exec('BEGIN IMMEDIATE');
     });
     const current = transaction(connection);
@@ -184,6 +209,7 @@ export function createLocalDatabase(connection: Connection, runtime: Runtime, re
       const result = await body(current.queries);
       current.commit();
       commits += 1;
+      checkpoints.committed();
       return result;
     } catch (error) {
       current.rollback();
@@ -194,6 +220,7 @@ export function createLocalDatabase(connection: Connection, runtime: Runtime, re
   };
   const close = async (): Promise<void> => {
     if (closed) return;
+    await checkpoints.end();
     const release = await lock.acquire();
     try {
       if (closed) return;

@@ -1,8 +1,9 @@
-import { ConflictError, InvalidInputError, SchemaTooNewError } from '../errors.ts';
+import { ConflictError, InternalError, InvalidInputError, SchemaTooNewError } from '../errors.ts';
 import type { Database, Queries } from './database.ts';
-import { MIGRATIONS } from './migrations/index.ts';
+import { MIGRATIONS, type Migration } from './migrations/index.ts';
 import { numberOf } from './row.ts';
 import { markServer, readServerMark } from './server-marker.ts';
+import { damaged } from './sqlite-failure.ts';
 
 /** Marks a file as Skillflow's: "SKFL" in ASCII (source: sqlite.org/pragma.html#pragma_application_id). */
 const APPLICATION_ID = 0x53_4b_46_4c;
@@ -15,16 +16,16 @@ export interface Identity {
   readonly applicationId: number;
   /** The schema's version; 0 before the first migration. */
   readonly version: number;
-  /** Number of tables, indexes, views and triggers. */
+  /** Number of tables, indexes, views and triggers, without those of SQLite itself. */
   readonly objects: number;
 }
 
 export const IDENTITY_SQL = `SELECT application_id AS applicationId, user_version AS version,
-  (SELECT count(*) FROM sqlite_schema) AS objects FROM pragma_application_id, pragma_user_version`;
+  (SELECT count(*) FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*') AS objects FROM pragma_application_id, pragma_user_version`;
 
 /**
- * Throws `ConflictError` for a database of another program and `SchemaTooNewError` for one of a newer Skillflow. An
- * empty database without an owner is ours to take.
+ * Throws `ConflictError` for a database of another program, `SchemaTooNewError` for one of a newer Skillflow, and
+ * `DatabaseDamagedError` for tables of ours without a version. An empty database without an owner is ours to take.
  */
 export function checkIdentity(path: string, identity: Identity): void {
   const { applicationId, version, objects } = identity;
@@ -35,6 +36,7 @@ export function checkIdentity(path: string, identity: Identity): void {
       details: { path, applicationId },
     });
   }
+  if (version === 0 && objects > 0) throw damaged(path, 'its header names no schema version, and it has tables');
   if (version > SCHEMA_VERSION) {
     throw new SchemaTooNewError(`${path} has schema version ${version}; this Skillflow knows versions up to ${SCHEMA_VERSION}`, {
       hint: 'Upgrade Skillflow; the file was left as it is.',
@@ -68,6 +70,23 @@ async function mark(db: Database, queries: Queries, version: number): Promise<vo
   await queries.run(`PRAGMA user_version = ${version}`);
 }
 
+/** Runs a migration; that its statements cannot be right for the tables there are says that those are not of the version named. */
+async function apply(
+  path: string,
+  queries: Queries,
+  { up, down, finish }: Migration,
+  from: number,
+  goUp: boolean,
+): Promise<void> {
+  try {
+    for (const sql of goUp ? up : down) await queries.run(sql);
+    if (goUp) await finish?.(queries);
+  } catch (error) {
+    if (!(error instanceof InternalError)) throw error;
+    throw damaged(path, `its tables are not those of schema version ${from}, which it names (${error.message})`, error);
+  }
+}
+
 /** One migration towards `target` in one transaction, if one is still needed when the lock is ours. */
 async function step(db: Database, target: number): Promise<boolean> {
   return db.write(async (queries) => {
@@ -78,8 +97,7 @@ async function step(db: Database, target: number): Promise<boolean> {
     const up = version < target;
     const migration = MIGRATIONS[up ? version : version - 1];
     if (migration === undefined) return false;
-    for (const sql of up ? migration.up : migration.down) await queries.run(sql);
-    if (up) await migration.finish?.(queries);
+    await apply(db.path, queries, migration, version, up);
     await mark(db, queries, up ? version + 1 : version - 1);
     return true;
   });

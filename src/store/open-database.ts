@@ -1,14 +1,14 @@
 import { realpathSync, statSync, type Stats } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { ConflictError, NotFoundError, StorageError } from '../errors.ts';
+import { resolve } from 'node:path';
+import { ConflictError, DatabaseDamagedError, NotFoundError, StorageError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { connect, type Connection } from './connection.ts';
+import { createDatabase } from './create-database.ts';
 import type { Database } from './database.ts';
-import { makeFolder } from './folder.ts';
+import { fileSize } from './file-size.ts';
 import { connectReadOnly, inspectFile } from './inspect-file.ts';
 import { createLocalDatabase, retryWhileBusy } from './local-database.ts';
 import { migrateTo, SCHEMA_VERSION } from './migration.ts';
-import { damaged } from './sqlite-failure.ts';
 import { storageError } from './storage-error.ts';
 
 export interface OpenDatabaseOptions {
@@ -38,10 +38,7 @@ function notFound(path: string): NotFoundError {
   });
 }
 
-async function openReadOnly(path: string, stats: Stats | undefined, { runtime, key }: OpenDatabaseOptions): Promise<Database> {
-  if (stats === undefined || stats.size === 0) throw notFound(path);
-  const { version } = await inspectFile(path, key);
-  if (version === 0) throw notFound(path); // begun, when the disk was full, and never made
+async function openReadOnly(path: string, version: number, { runtime, key }: OpenDatabaseOptions): Promise<Database> {
   if (version < SCHEMA_VERSION) {
     throw new ConflictError(`${path} has schema version ${version}, older than ${SCHEMA_VERSION}, and is to be read only`, {
       hint: 'Open it once writable (any command that stores something), which brings it up to date.',
@@ -51,21 +48,29 @@ async function openReadOnly(path: string, stats: Stats | undefined, { runtime, k
   return createLocalDatabase(await connectReadOnly(path, key), runtime, true);
 }
 
-/** Bytes of a page of a new database. Small writes touch a dozen pages, each of which goes to the log and to the disk. */
-const PAGE_BYTES = 2048;
 /** Pages in the log before they are moved into the file: each move waits for the disk, so far more than the default, 16 MB in all. */
 const CHECKPOINT_PAGES = 8000;
 /** KiB of pages kept in RAM; the default of 2,000 is too little for the scattered pages of the index over hashes. */
 const CACHE_KIB = 4000;
 
+function emptied(path: string, reason: string, remedy: string): DatabaseDamagedError {
+  return new DatabaseDamagedError(`the database ${path} is damaged: ${reason}`, {
+    hint: `Copy a backup to its place (see .skillflow/backups), or ${remedy} to begin anew; all was left as it is.`,
+    details: { path },
+  });
+}
+
 /**
- * Throws `DatabaseDamagedError` for an empty file beside a log that is not: SQLite would take it for a new database and
- * throw the log away, with all that was committed to it.
+ * Throws `DatabaseDamagedError` for what SQLite would take for a new database: a file without content, and a log whose
+ * file is gone. A new database gets its name only when it has all its tables, so that none of these is one.
  */
 function checkNotEmptied(path: string, stats: Stats | undefined): void {
-  if (stats?.size !== 0) return;
-  const log = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
-  if (log > 0) throw damaged(path, `it is empty, and its log beside it has ${log} bytes`);
+  if (stats !== undefined && stats.size > 0) return;
+  const log = fileSize(`${path}-wal`);
+  const beside = log === 0 ? '' : `, and its log beside it has ${log} bytes`;
+  const all = 'move all of it aside (with its -wal and -shm files)';
+  if (stats !== undefined) throw emptied(path, `it is empty${beside}`, log === 0 ? 'remove it' : all);
+  if (log > 0 && look(path) === undefined) throw emptied(path, `it is gone${beside}`, all); // else made in this moment
 }
 
 /** Settings of a connection that writes. `NORMAL` syncs at checkpoints: a crash of the process loses nothing. */
@@ -85,31 +90,9 @@ async function configure(connection: Connection, runtime: Runtime): Promise<void
   connection.exec('PRAGMA recursive_triggers = ON'); // else REPLACE deletes rows behind the triggers' back
 }
 
-/**
- * Opens a project's database file, and brings its schema up to date. When writable, the folder and the file are made
- * if they are absent; an empty file counts as a new one.
- *
- * Errors, each leaving an existing file as it was: `DatabaseDamagedError`, `ConflictError` (another program's database;
- * a plain one when a key is given; with `readOnly` also an older schema), `ForbiddenError` (encrypted, and the key is
- * missing or wrong), `InvalidInputError` (a short key), `SchemaTooNewError`, `StorageError` (the disk refuses),
- * `BusyError` (locked for 10 s), `NotFoundError` (`readOnly` and absent or empty), `UnavailableError` (no driver for this
- * platform).
- */
-export async function openDatabase(path: string, options: OpenDatabaseOptions): Promise<Database> {
-  const { runtime, readOnly = false, key } = options;
-  const wanted = resolve(path);
-  const stats = look(wanted);
-  const real = stats === undefined ? wanted : realpathSync(wanted); // side files lie beside the file, not beside a link
-  checkNotEmptied(real, stats);
-  if (readOnly) return openReadOnly(real, stats, options);
-  if (stats === undefined) {
-    await makeFolder(dirname(real));
-  } else if (stats.size > 0) {
-    await inspectFile(real, key);
-  }
-  const connection = await connect(real, 'write', key);
+async function openWritable(path: string, { runtime, key }: OpenDatabaseOptions): Promise<Database> {
+  const connection = await connect(path, 'write', key);
   try {
-    if (stats === undefined || stats.size === 0) connection.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
     await configure(connection, runtime);
     const db = createLocalDatabase(connection, runtime, false);
     await migrateTo(db);
@@ -118,4 +101,30 @@ export async function openDatabase(path: string, options: OpenDatabaseOptions): 
     connection.close();
     throw error;
   }
+}
+
+/**
+ * Opens a project's database file, and brings its schema up to date. When writable, the folder and the file are made
+ * if they are absent.
+ *
+ * Errors, each leaving an existing file as it was: `DatabaseDamagedError` (also an empty file, one without tables, a log
+ * that cannot be read to its end), `ConflictError` (another program's database;
+ * a plain one when a key is given; with `readOnly` also an older schema), `ForbiddenError` (encrypted, and the key is
+ * missing or wrong), `InvalidInputError` (a short key), `SchemaTooNewError`, `StorageError` (the disk refuses),
+ * `BusyError` (locked for 10 s), `NotFoundError` (`readOnly` and absent), `UnavailableError` (no driver for this
+ * platform).
+ */
+export async function openDatabase(path: string, options: OpenDatabaseOptions): Promise<Database> {
+  const { runtime, readOnly = false, key } = options;
+  const wanted = resolve(path);
+  const stats = look(wanted);
+  const real = stats === undefined ? wanted : realpathSync(wanted); // side files lie beside the file, not beside a link
+  checkNotEmptied(real, stats);
+  if (stats === undefined) {
+    if (readOnly) throw notFound(real);
+    await createDatabase(real, runtime, key);
+  }
+  const { version } = await inspectFile(real, runtime, key);
+  if (version === 0) throw emptied(real, 'it has no tables', 'remove it');
+  return readOnly ? openReadOnly(real, version, options) : openWritable(real, options);
 }

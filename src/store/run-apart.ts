@@ -16,19 +16,27 @@ async function promises(): Promise<typeof LibsqlPromise> {
   }
 }
 
+/** A database file, and how to open it. */
+export interface ApartFile {
+  readonly path: string;
+  readonly mode: OpenMode;
+  readonly key: string | undefined;
+}
+
+/** Opens a connection of its own, whose statements run on a thread of the driver. Errors as the driver throws them. */
+export async function connectApart({ path, mode, key }: ApartFile): Promise<InstanceType<typeof LibsqlPromise>> {
+  const Native = await promises();
+  return new Native(location(path, mode), settings(key));
+}
+
 /**
  * Runs one statement on a connection of its own, on a thread of the driver: for what reads or writes a whole file
  * (VACUUM, `PRAGMA integrity_check`) and would keep everything else of this process waiting. Errors as `Connection`.
  * @returns the rows of a statement that has rows
  */
-export async function runApart(
-  file: { readonly path: string; readonly mode: OpenMode; readonly key: string | undefined },
-  sql: string,
-  params: readonly SqlValue[] = [],
-): Promise<readonly Row[]> {
-  const Native = await promises();
+export async function runApart(file: ApartFile, sql: string, params: readonly SqlValue[] = []): Promise<readonly Row[]> {
   try {
-    const native = new Native(location(file.path, file.mode), settings(file.key));
+    const native = await connectApart(file);
     try {
       const statement = await native.prepare(sql);
       const rows: readonly unknown[] = await statement.all(params.map(parameter));

@@ -1,7 +1,7 @@
 import type { Runtime } from '../runtime.ts';
 import type { Queries, Row } from './database.ts';
 import { openEmptyDatabase } from './project-database.ts';
-import { textColumns, textOf } from './row.ts';
+import { numberOf, textColumns, textOf } from './row.ts';
 
 /** A table, index, trigger or view. */
 export interface SchemaObject {
@@ -18,6 +18,8 @@ export interface ExpectedSchema {
   readonly objects: readonly SchemaObject[];
   /** Settings of the full-text index, which are no part of its statement. */
   readonly indexSettings: readonly Row[];
+  /** Entries that wait for their place in the full-text index, at most. */
+  readonly mostPending: number;
 }
 
 /** All that has a name, but what SQLite makes by itself: its own tables, and indexes of keys. */
@@ -39,6 +41,7 @@ export async function expectedSchema(runtime: Runtime): Promise<ExpectedSchema> 
   return {
     objects: await readSchema(db),
     indexSettings: await db.all(`SELECT k, v FROM memory_fts_config WHERE k <> 'version'`),
+    mostPending: numberOf((await db.get('SELECT most_pending FROM memory_fts_folded')) ?? {}, 'most_pending'),
   };
 }
 

@@ -25,7 +25,8 @@ const MEND = 'Run skillflow memory doctor --repair, which';
 const MOVE =
   'Export the memory with skillflow memory export, and import it into a new database: one on a server is not repaired.';
 
-function indexDamaged(path: string, reason: string, cause: unknown): DatabaseDamagedError {
+/** The error for a full-text index that cannot be used. */
+export function indexDamaged(path: string, reason: string, cause?: unknown): DatabaseDamagedError {
   return new DatabaseDamagedError(
     `the full-text index of the database ${path} is damaged, while the entries themselves are intact: ${reason}`,
     {
@@ -56,6 +57,14 @@ function tableMissing(path: string, table: string, cause: unknown): DatabaseDama
   });
 }
 
+function schemaDamaged(path: string, reason: string, cause: unknown): DatabaseDamagedError {
+  return new DatabaseDamagedError(`the database ${path} is damaged: its schema asks for what there is not (${reason})`, {
+    cause,
+    hint: isRemote(path) ? MOVE : `${MEND} makes the schema anew after a backup.`,
+    details: { path },
+  });
+}
+
 /** What SQLite says with its general code when the index or what it is made of is not what it should be. */
 const INDEX_SAYS = [
   /^no such table: (?:main\.)?(?:memory_fts|memory_text)/,
@@ -63,14 +72,19 @@ const INDEX_SAYS = [
   /^invalid fts5 file format/,
   /^no such module: (?!fts5)/,
   /^table memory_fts has no column named /,
-  /^cannot modify memory_fts because it is a view/,
+  /^cannot modify memory_fts(?:_folded)? because it is a view/,
+  /^no such column: most_pending$/,
 ];
 /** The same, where only the statement says what it is about. */
 const SAYS_LITTLE = /^(?:SQL logic error$|no such column: )/;
 
+/** What our triggers say when nobody knows which entries are in the index. */
+const INDEX_MARK = /^memory_fts_folded does not say what is indexed$/;
+
 /** Whether a failure is one of the full-text index: search reads it, and the triggers of an entry write to it. */
 function isOfIndex(code: string, message: string, sql: string): boolean {
   if (code === 'SQLITE_CORRUPT_VTAB' || code === 'UNKNOWN_SQLITE_ERROR_267') return true; // it is our only virtual table
+  if (INDEX_MARK.test(message)) return true;
   const readsIndex = sql.includes('memory_fts');
   if (baseCode(code) === 'SQLITE_CORRUPT') return readsIndex && !sql.includes('memory_entry');
   if (code !== 'SQLITE_ERROR') return false;
@@ -80,6 +94,12 @@ function isOfIndex(code: string, message: string, sql: string): boolean {
 
 /** What JSON functions say of a column that damage has changed: all that is stored or passed to them is sound. */
 const DAMAGED_JSON = /^(?:malformed JSON|JSON cannot hold BLOB values)$/;
+
+/** Whether something is missing that the statement does not name: then a trigger or a view does, whose text has changed. */
+function isOfSchema(message: string, sql: string): boolean {
+  const missing = /^no such (?:function|column|collation sequence): (.+)$/.exec(message)?.[1];
+  return missing !== undefined && !sql.includes(missing);
+}
 
 /** Kinds of failures by the low byte of SQLite's result code (source: sqlite.org/rescode.html). */
 const KINDS: Readonly<Record<number, string>> = {
@@ -143,6 +163,7 @@ export function sqliteFailure(thrown: unknown, path: string, sql: string): Skill
       return new InvalidInputError(`a value is too large for the database: ${message}`, { cause: thrown });
     default:
       if (DAMAGED_JSON.test(message)) return damaged(path, message, thrown);
+      if (isOfSchema(message, sql)) return schemaDamaged(path, message, thrown);
       return new InternalError(`the database refused a statement: ${message}`, { cause: thrown, details: { path, sql, code } });
   }
 }

@@ -15,6 +15,9 @@ const DEFAULT_ROUNDS = 3;
 
 /** Members of one kind, as a skill declares them. */
 export interface AgentSpecLike {
+  /** Of one agent, `count` 1; default: ids made of the type. */
+  readonly id?: string;
+  readonly name?: string;
   readonly type: string;
   /** Whole, ≥ 1. */
   readonly count: number;
@@ -52,10 +55,10 @@ function requireCounts(agents: readonly AgentSpecLike[]): void {
   requireFewAgents(agents.reduce((sum, spec) => sum + spec.count, 0));
 }
 
-/** Numbers the agents of a type across all specs of it; an id that another type bears already is passed over. */
+/** Numbers the agents of a type across all specs of it without ids; an id that another type bears already is passed over. */
 function nameAgents(specs: readonly AgentSpecLike[]): PlanAgent[] {
   const totals = new Map<string, number>();
-  for (const spec of specs) totals.set(spec.type, (totals.get(spec.type) ?? 0) + spec.count);
+  for (const spec of specs) if (spec.id === undefined) totals.set(spec.type, (totals.get(spec.type) ?? 0) + spec.count);
   const taken = new Set([...totals].filter(([, total]) => total === 1).map(([type]) => type));
   const lastNumber = new Map<string, number>();
   const nextId = (type: string): string => {
@@ -69,7 +72,8 @@ function nameAgents(specs: readonly AgentSpecLike[]): PlanAgent[] {
   };
   return specs.flatMap((spec) =>
     Array.from({ length: spec.count }, () => ({
-      id: nextId(spec.type),
+      id: spec.id ?? nextId(spec.type),
+      ...(spec.name === undefined ? {} : { name: spec.name }),
       type: spec.type,
       capabilities: [...spec.capabilities],
       ...(spec.prompt === undefined ? {} : { prompt: spec.prompt }),
@@ -119,7 +123,7 @@ function countMessages(steps: readonly PlanStep[]): number {
  * deterministic: the same input gives a deep-equal plan. Agents keep the order in which they are declared.
  *
  * @throws InvalidInputError no agents, none besides the judge, more than 512, a count that is no whole number ≥ 1, a span
- *   outside 1–64, rounds outside 0–16, a judge that is no agent's type
+ *   outside 1–64, rounds outside 0–16, a judge that is no agent's type, an id that is given twice
  */
 export function makePlan(input: PlanInput): Plan {
   requireCounts(input.agents);

@@ -3,8 +3,9 @@ export type StepKind = 'work' | 'judge' | 'merge';
 
 /** A member of a swarm, by its own id. */
 export interface PlanAgent {
-  /** `<type>` or `<type>-<n>` where there are several. */
+  /** Its own where it is on record, else `<type>`, or `<type>-<n>` where there are several. */
   readonly id: string;
+  readonly name?: string;
   readonly type: string;
   readonly capabilities: readonly string[];
   readonly prompt?: string;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AGENT_STATES } from '../run/swarm-records.ts';
 import type { AgentRecord } from '../run/swarm-records.ts';
 

@@ -1,5 +1,6 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AGENT_STATES } from '../run/swarm-records.ts';
+import { printable } from '../printable.ts';
 import { agentOutput, agentType, shownAgent } from './agent-output.ts';
 import { limit, offset, rare, words } from './input.ts';
 import { fields, moreLine, table } from './table.ts';
@@ -9,6 +10,7 @@ import type { App, ToolAnnotations } from './tool.ts';
 const READS: ToolAnnotations = { readOnly: true, destructive: false, idempotent: true };
 const ADDS: ToolAnnotations = { readOnly: false, destructive: false, idempotent: false };
 
+const isoOrNull = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 const swarmId = words(64).optional().describe('default: newest');
 const agentId = words(64);
 const newAgent = {
@@ -19,10 +21,17 @@ const newAgent = {
 
 /** As {@link agentOutput}, with what its status means. */
 export const agentSpawnOutput = agentOutput.extend({ note: z.string() });
+/** With its steps in all runs of the swarm, by status; `openSteps`: to be done yet; `busy`: somebody thinks for it now. */
+const listedAgent = agentOutput.extend({
+  steps: z.record(z.string(), z.number()),
+  openSteps: z.number(),
+  busy: z.boolean(),
+  lastActivityAt: z.string().nullable(),
+});
 /** `swarmId` is `null`, and the page empty, when no swarm is active. */
 export const agentListOutput = z.object({
   swarmId: z.string().nullable(),
-  agents: z.array(agentOutput),
+  agents: z.array(listedAgent),
   total: z.number(),
   offset: z.number(),
 });
@@ -38,7 +47,7 @@ const agentSpawn = defineTool({
     const agent = await (await app.swarms('write')).spawnAgent(input);
     return {
       ...shownAgent(agent),
-      note: 'registered: it runs nothing by itself; task_submit gives its steps of a task to whoever thinks for it',
+      note: 'registered: it runs nothing by itself; tasks of task_submit have steps for it, and whoever thinks does them as this agent',
     };
   },
   text: (agent, style) =>
@@ -65,9 +74,14 @@ const agentSpawnMany = defineTool({
   },
 });
 
+const stepsText = (steps: Readonly<Record<string, number>>): string =>
+  Object.entries(steps)
+    .map(([status, n]) => `${n} ${status}`)
+    .join(', ');
+
 const agentList = defineTool({
   name: 'agent_list',
-  description: 'Lists the agents of a swarm.',
+  description: 'Lists the agents of a swarm, with the steps that they did.',
   input: z.strictObject({ swarmId, limit: limit(50, 500), offset }),
   output: agentListOutput,
   annotations: READS,
@@ -75,14 +89,29 @@ const agentList = defineTool({
   cli: { command: ['agent', 'list'] },
   handler: async (input, { app }) => {
     const page = await (await app.swarms('read')).listAgents(input);
-    return { ...page, agents: page.agents.map(shownAgent), offset: input.offset };
+    const agents = page.agents.map(({ steps, openSteps, busy, lastActivityAt, ...agent }) => ({
+      ...shownAgent(agent),
+      steps: { ...steps },
+      openSteps,
+      busy,
+      lastActivityAt: isoOrNull(lastActivityAt),
+    }));
+    return { ...page, agents, offset: input.offset };
   },
   text: (page, style) => {
     if (page.swarmId === null) return 'No active swarm.';
-    if (page.total === 0) return `No agents in ${page.swarmId}.`;
-    const rows = page.agents.map((agent) => [agent.agentId, agent.name, agent.role, agent.status, agent.capabilities.join(', ')]);
+    if (page.total === 0) return `No agents in ${printable(page.swarmId)}.`;
+    const rows = page.agents.map((agent) => [
+      agent.agentId,
+      agent.name,
+      agent.role,
+      agent.busy ? `${agent.status}, at work` : agent.status,
+      stepsText(agent.steps),
+      agent.capabilities.join(', '),
+    ]);
     return (
-      table(['agent', 'name', 'role', 'status', 'capabilities'], rows, style) + moreLine(rows.length, page.total, page.offset)
+      table(['agent', 'name', 'role', 'status', 'steps', 'capabilities'], rows, style) +
+      moreLine(rows.length, page.total, page.offset)
     );
   },
 });
@@ -97,7 +126,8 @@ const setStatus = async (app: App, id: string, status: 'registered' | 'stopped')
 
 const agentStop = defineTool({
   name: 'agent_stop',
-  description: 'Stops an agent of a swarm: it counts for no size, gets no mail and no vote any more. agent_start undoes it.',
+  description:
+    'Stops an agent of a swarm: it counts for no size, gets no mail, vote or new task. Runs that it is in keep it. agent_start undoes it.',
   input: z.strictObject({ agentId }),
   output: agentStatusOutput,
   annotations: { readOnly: false, destructive: true, idempotent: true },
@@ -165,7 +195,7 @@ const agentMetrics = defineTool({
     const shown = agents.map(({ lastActivityAt, ...agent }) => ({
       ...agent,
       steps: { ...agent.steps },
-      lastActivityAt: lastActivityAt === null ? null : new Date(lastActivityAt).toISOString(),
+      lastActivityAt: isoOrNull(lastActivityAt),
     }));
     return { agents: shown, total, offset: input.offset };
   },
@@ -174,9 +204,7 @@ const agentMetrics = defineTool({
     const rows = agents.map(({ agentId: id, role, steps, retries, durationMs, usage, ballots }) => [
       id,
       role,
-      Object.entries(steps)
-        .map(([status, n]) => `${n} ${status}`)
-        .join(', '),
+      stepsText(steps),
       String(retries),
       durationMs === null ? '' : `${Math.round(durationMs.mean)} ms`,
       usage === null ? '' : `${usage.inputTokens + usage.outputTokens}`,
@@ -188,98 +216,5 @@ const agentMetrics = defineTool({
   },
 });
 
-/** A message that is stored for its recipients. `address`: `agent:<id>`, `role:<role>` or `all`. */
-export const agentMessageOutput = z.object({
-  messageId: z.number(),
-  swarmId: z.string(),
-  from: z.string(),
-  address: z.string(),
-  recipients: z.array(z.string()),
-});
-
-const agentMessage = defineTool({
-  name: 'agent_message',
-  description: "Puts a message into the mailboxes of a swarm's agents: one, all of a role, or all; agent_inbox reads it.",
-  input: z.strictObject({
-    to: words(100).describe('agentId, name, role, or all: those beside the sender in the topology'),
-    message: words(65_536),
-    from: words(100).default('user').describe('an agentId, or a name for somebody outside'),
-    swarmId,
-  }),
-  output: agentMessageOutput,
-  annotations: ADDS,
-  listed: false,
-  cli: { command: ['agent', 'message'], positional: ['to', 'message'] },
-  handler: async ({ to, message, from, swarmId: wanted }, { app }) => {
-    const { swarm, agents } = await (await app.swarms('write')).members(wanted);
-    const { swarmLetter } = await import('../run/swarm-mail.ts');
-    const letter = swarmLetter(swarm, agents, { from, to, body: message });
-    const { messageId, recipients } = await (await app.mail('write')).send(letter);
-    const address = letter.to === 'all' ? 'all' : 'agent' in letter.to ? `agent:${letter.to.agent}` : `role:${letter.to.role}`;
-    return { messageId, swarmId: swarm.swarmId, from, address, recipients: [...recipients] };
-  },
-});
-
-const mailOutput = z.object({
-  messageId: z.number(),
-  from: z.string(),
-  address: z.string(),
-  message: z.string(),
-  sentAt: z.string(),
-  /** When it was read before, first; `null`: this is the first time. */
-  readAt: z.string().nullable(),
-});
-/** What is in a mailbox and not acknowledged, oldest first. */
-const agentInboxOutput = z.object({
-  agentId: z.string(),
-  swarmId: z.string(),
-  messages: z.array(mailOutput),
-  /** How many were acknowledged by this call. */
-  acked: z.number(),
-});
-
-const agentInbox = defineTool({
-  name: 'agent_inbox',
-  description: "Reads an agent's messages until they are acknowledged with `ack`, which is done first.",
-  input: z.strictObject({
-    agentId,
-    ack: z.array(z.int().min(1)).max(1000).default([]).describe('messageIds that are done'),
-    unreadOnly: z.boolean().default(false),
-    limit: limit(20, 200),
-  }),
-  output: agentInboxOutput,
-  annotations: { readOnly: false, destructive: false, idempotent: true },
-  listed: false,
-  cli: { command: ['agent', 'inbox'], positional: ['agentId'] },
-  handler: async ({ agentId: id, ack, unreadOnly, limit: most }, { app }) => {
-    const agent = await (await app.swarms('write')).getAgent(id);
-    const mail = await app.mail('write');
-    const { acked } = await mail.ack(agent.swarmId, id, ack);
-    const messages = await mail.read(agent.swarmId, id, { limit: most, unreadOnly });
-    return {
-      agentId: id,
-      swarmId: agent.swarmId,
-      messages: messages.map(({ messageId, from, address, body, sentAt, readAt }) => ({
-        messageId,
-        from,
-        address,
-        message: body,
-        sentAt: new Date(sentAt).toISOString(),
-        readAt: readAt === null ? null : new Date(readAt).toISOString(),
-      })),
-      acked,
-    };
-  },
-});
-
-/** Agents of swarms: their records, their mail, and what is recorded of them. */
-export const agentTools = [
-  agentSpawn,
-  agentSpawnMany,
-  agentList,
-  agentMetrics,
-  agentMessage,
-  agentInbox,
-  agentStop,
-  agentStart,
-] as const;
+/** Agents of swarms: their records, and what is recorded of them. */
+export const agentTools = [agentSpawn, agentSpawnMany, agentList, agentMetrics, agentStop, agentStart] as const;

@@ -1,3 +1,4 @@
+import { mailTools } from './agent-mail.ts';
 import { agentTools } from './agent.ts';
 import { healthTools } from './health.ts';
 import { memoryTools } from './memory.ts';
@@ -15,6 +16,7 @@ export const allTools: readonly AnyTool[] = [
   ...memoryTools,
   ...swarmTools,
   ...agentTools,
+  ...mailTools,
   ...taskTools,
   ...voteTools,
   ...healthTools,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CACHE } from '../memory/cached.ts';
 import type { Memory } from '../memory/memory.ts';
 import { isoOrNull, json } from './entry-output.ts';

@@ -1,9 +1,11 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { NotFoundError } from '../errors.ts';
 import type { EntryHead } from '../memory/entry.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { JsonValue } from '../memory/value.ts';
 import { nearest } from '../nearest.ts';
+import { printable, truncate } from '../printable.ts';
+import type { TextStyle } from './tool.ts';
 
 /** Whatever JSON holds; not looked into here, since the memory does that. */
 export const json = z.custom<JsonValue>((value) => value !== undefined, 'expected text or any JSON');
@@ -54,6 +56,13 @@ export const shownHead = (entry: EntryHead): ShownHead => ({
   validTo: isoOrNull(entry.validTo),
 });
 
+/** Columns that a key has at least before it is cut. */
+const SHORTEST_KEY = 24;
+
+/** A key as a cell of a table that others stand beside: of a terminal at most a third of its width. */
+export const shownKey = (key: string, { width }: TextStyle): string =>
+  truncate(printable(key), Math.max(SHORTEST_KEY, Math.floor(width / 3)));
+
 /** Where an entry comes from, in few words; empty when nothing is known. */
 export const source = ({ agent, session, run }: Pick<ShownHead, 'agent' | 'session' | 'run'>): string =>
   [agent ?? '', session === null ? '' : `in ${session}`, run === null ? '' : `by ${run}`].filter((part) => part !== '').join(' ');
@@ -63,7 +72,10 @@ export async function missingEntry(
   memory: Memory,
   wanted: { readonly namespace: string; readonly key: string },
 ): Promise<NotFoundError> {
-  const { entries } = await memory.list({ namespace: wanted.namespace, limit: 1000 });
+  // By key, so that the key itself comes before those that only begin with it.
+  const { entries: gone } = await memory.list({ namespace: wanted.namespace, prefix: wanted.key, deleted: true, limit: 1 });
+  const wasDeleted = gone[0]?.key === wanted.key;
+  const { entries } = wasDeleted ? { entries: [] } : await memory.list({ namespace: wanted.namespace, limit: 1000 });
   const near = nearest(
     wanted.key,
     entries.map((entry) => entry.key),
@@ -71,8 +83,9 @@ export async function missingEntry(
   return new NotFoundError(
     `there is no entry ${JSON.stringify(wanted.key)} in the namespace ${JSON.stringify(wanted.namespace)}`,
     {
-      hint:
-        near.length > 0
+      hint: wasDeleted
+        ? 'It was deleted; memory_undelete brings it back.'
+        : near.length > 0
           ? `Did you mean ${near.map((found) => JSON.stringify(found)).join(' or ')}?`
           : 'Look for it with memory_search, or list what is there with memory_list.',
     },

@@ -44,10 +44,13 @@ function stepWords(event: StepEvent): string | null {
       return `${agentId}: failed${event.willRetry ? ', to be tried again' : ''}: ${event.reason}${costOf(event.usage)}`;
     case 'step_reset':
       return `${agentId}: ${event.reason}`;
+    case 'usage_recorded':
+      return `${agentId}: an answer came too late${costOf(event.usage)}`;
     case 'tool_called':
       return `${agentId}: ${event.tool} (${event.outcome})`;
     case 'request_retried':
       return `${agentId}: asks again, ${event.reason}`;
+    case 'child_started':
     case 'finding_reported':
     case 'ballot_cast':
   }
@@ -61,6 +64,8 @@ function runWords(event: Exclude<RunEvent, StepEvent>): string | null {
       return `${event.runId}: ${event.skill} began, ${some(event.agents.length, 'agent')}, ${some(event.steps.length, 'step')}`;
     case 'plan_grown':
       return `${some(event.steps.length, 'step')} more: ${event.reason}`;
+    case 'growth_stopped':
+      return `no further layer: ${event.reason}`;
     case 'spending_announced':
       return spendingWords(event);
     case 'run_waiting':
@@ -84,6 +89,7 @@ function runWords(event: Exclude<RunEvent, StepEvent>): string | null {
     case 'run_cancelled':
       return `cancelled: ${event.reason}`;
     case 'note_added':
+      return event.stepId === null && event.agentId === null ? event.note.message : null;
     case 'decision_made':
   }
   return null;

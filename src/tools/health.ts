@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { toSkillflowError } from '../errors.ts';
 import { NOT_CHECKED } from '../store/database.ts';
 import type { Database } from '../store/database.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 // Lengths are checked here and said in the error; in every listing of tools they would only cost bytes.
 

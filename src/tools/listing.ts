@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AnyTool, CliShape, ToolAnnotations } from './tool.ts';
 
 /** A tool as `tools/list`, the CLI's help and the docs show it; made at build time, so that no schema is built at start. */
@@ -62,7 +62,8 @@ export function listTool(tool: AnyTool): ToolListing {
     name: tool.name,
     description: tool.description,
     inputSchema: schemaOf(tool.input, 'input'),
-    outputSchema: schemaOf(tool.output, 'output'),
+    // What a tool answers in either of two forms is an object all the same, and clients want to read that first.
+    outputSchema: { type: 'object', ...schemaOf(tool.output, 'output') },
     annotations: tool.annotations,
     listed: tool.listed,
     cli: tool.cli,

@@ -1,11 +1,14 @@
-import { z } from 'zod';
+import * as z from 'zod';
+import { printable } from '../printable.ts';
 import { isoOrNull } from './entry-output.ts';
+import { words } from './input.ts';
 import { LONG_MS, READS, anyNamespace } from './memory-input.ts';
 import { fields, table } from './table.ts';
-import { defineTool } from './tool.ts';
+import type { ModelVectors } from '../memory/care/care.ts';
+import { defineTool, type App, type TextStyle } from './tool.ts';
 
 export const memoryCompactOutput = z.object({
-  /** Expired entries, purged ones, old versions, repeated values, unused vectors that were removed. */
+  /** Expired entries, purged ones, old versions, repeated values, vectors (unused, or of the model named) that were removed. */
   expired: z.number(),
   purged: z.number(),
   versions: z.number(),
@@ -24,19 +27,21 @@ const memoryCompact = defineTool({
     deletedDays: z.number().min(0).optional().describe('purge what has been deleted for longer; default 30'),
     keepVersions: z.int().min(0).optional().describe('earlier versions to keep of each entry; default 100'),
     dedupe: z.boolean().default(false).describe('delete entries that repeat the value of a newer one'),
+    dropModel: words(500).optional().describe('remove the vectors of this model, as memory stats names it'),
   }),
   output: memoryCompactOutput,
   annotations: { readOnly: false, destructive: true, idempotent: true },
   listed: false,
   timeoutMs: LONG_MS,
   cli: { command: ['memory', 'compact'] },
-  handler: async ({ namespace, deletedDays, keepVersions, dedupe }, { app, progress }) => {
+  handler: async ({ namespace, deletedDays, keepVersions, dedupe, dropModel }, { app, progress }) => {
     progress(0.05, 'removing what is not needed');
     return (await app.care()).compact({
       dedupe,
       ...(namespace === undefined ? {} : { namespace }),
       ...(deletedDays === undefined ? {} : { deletedDays }),
       ...(keepVersions === undefined ? {} : { keepVersions }),
+      ...(dropModel === undefined ? {} : { dropModel }),
     });
   },
   text: ({ bytesBefore, bytesAfter, ...removed }, style) =>
@@ -46,7 +51,7 @@ const memoryCompact = defineTool({
         'deleted entries purged': removed.purged,
         'old versions removed': removed.versions,
         'repeated values deleted': removed.duplicates,
-        'unused vectors removed': removed.vectors,
+        'vectors removed': removed.vectors,
         bytes: bytesBefore === null || bytesAfter === null ? null : `${bytesBefore} → ${bytesAfter}`,
       },
       style,
@@ -71,6 +76,17 @@ export const memoryStatsOutput = z.object({
   oldestAt: z.string().nullable(),
   newestAt: z.string().nullable(),
   largest: z.array(z.object({ namespace: z.string(), key: z.string(), bytes: z.number() })),
+  /** By model; those not in use are of one that is no longer configured, and stay until memory_compact drops them. */
+  vectors: z.array(
+    z.object({
+      provider: z.string(),
+      model: z.string(),
+      dimensions: z.number(),
+      vectors: z.number(),
+      bytes: z.number(),
+      inUse: z.boolean(),
+    }),
+  ),
   /** Memory of the answering process, in bytes. */
   process: z.object({
     rss: z.number(),
@@ -81,6 +97,32 @@ export const memoryStatsOutput = z.object({
   }),
 });
 
+type Vectors = z.output<typeof memoryStatsOutput>['vectors'];
+
+/** Says which model is the configured one. */
+async function withUse(app: App, models: readonly ModelVectors[]): Promise<Vectors> {
+  if (models.length === 0) return [];
+  const used = await (await app.embeddings()).status();
+  return models.map((one) => ({
+    ...one,
+    inUse: one.provider === used.provider && one.model === used.model && one.dimensions === used.dimensions,
+  }));
+}
+
+function vectorsText(models: Vectors, style: TextStyle): string {
+  if (models.length === 0) return '';
+  const rows = models.map((one) => [
+    printable(`${one.provider} ${one.model}`),
+    String(one.vectors),
+    String(one.bytes),
+    one.inUse ? 'in use' : 'not in use',
+  ]);
+  const unused = models.find(({ inUse }) => !inUse);
+  const advice =
+    unused === undefined ? '' : `\n\nRemove vectors with skillflow memory compact --drop-model ${printable(unused.model)}`;
+  return `\n\n${table(['vectors of', 'vectors', 'bytes', ''], rows, style)}${advice}`;
+}
+
 const memoryStats = defineTool({
   name: 'memory_stats',
   description: 'Counts entries, versions and bytes by namespace, kind and age.',
@@ -90,7 +132,7 @@ const memoryStats = defineTool({
   listed: false,
   cli: { command: ['memory', 'stats'] },
   handler: async ({ namespace }, { app }) => {
-    const { oldestAt, newestAt, byNamespace, byKind, largest, ...counts } = await (await app.care()).stats(namespace);
+    const { oldestAt, newestAt, byNamespace, byKind, largest, vectors, ...counts } = await (await app.care()).stats(namespace);
     return {
       namespace: namespace ?? null,
       ...counts,
@@ -99,6 +141,7 @@ const memoryStats = defineTool({
       oldestAt: isoOrNull(oldestAt),
       newestAt: isoOrNull(newestAt),
       largest: [...largest],
+      vectors: await withUse(app, vectors),
       process: app.runtime.memoryUsage(),
     };
   },
@@ -118,9 +161,10 @@ const memoryStats = defineTool({
       },
       style,
     );
-    if (stats.byNamespace.length === 0) return facts;
+    const vectors = vectorsText(stats.vectors, style);
+    if (stats.byNamespace.length === 0) return facts + vectors;
     const rows = stats.byNamespace.map((one) => [one.namespace, String(one.entries), String(one.bytes)]);
-    return `${facts}\n\n${table(['namespace', 'entries', 'bytes'], rows, style)}`;
+    return `${facts}\n\n${table(['namespace', 'entries', 'bytes'], rows, style)}${vectors}`;
   },
 });
 
@@ -135,6 +179,8 @@ const memoryDoctor = defineTool({
         check: z.string(),
         status: z.enum(['ok', 'wrong', 'repaired', 'not checked']),
         detail: z.string(),
+        /** What is damaged, at most 100. */
+        entries: z.array(z.object({ namespace: z.string(), key: z.string(), version: z.number() })).exactOptional(),
       }),
     ),
     /** The backup made before repairing. */
@@ -148,14 +194,26 @@ const memoryDoctor = defineTool({
   handler: async ({ repair }, { app, progress }) => {
     progress(0.05, 'checking');
     const { findings, ...report } = await (await app.care()).doctor({ repair });
-    return { ...report, findings: [...findings] };
+    return {
+      ...report,
+      findings: findings.map(({ entries, ...finding }) =>
+        entries === undefined ? finding : { ...finding, entries: [...entries] },
+      ),
+    };
   },
   text: ({ findings, backup }, style) => {
-    const rows = findings.map(({ check, status, detail }) => [check, status, detail]);
+    const said: Record<string, string> = {};
+    for (const { check, status, detail } of findings) {
+      const before = said[check] === undefined ? '' : `${said[check]}; `;
+      said[check] = `${before}${status}: ${detail}`;
+    }
+    const entries = findings.flatMap((finding) => finding.entries ?? []);
+    const rows = entries.map(({ namespace, key, version }) => [namespace, String(version), key]);
+    const named = rows.length === 0 ? '' : `\n\n${table(['namespace', 'version', 'damaged key'], rows, style)}`;
     const repairable = backup === null && findings.some(({ detail }) => detail.endsWith('--repair'));
     const after = backup === null ? '' : `\n\n${fields({ 'backup made before': backup }, style)}`;
     const hint = repairable ? '\n\nMend it with skillflow memory doctor --repair; a backup is made before.' : '';
-    return `${table(['check', 'status', 'detail'], rows, style)}${after}${hint}`;
+    return `${fields(said, style)}${named}${after}${hint}`;
   },
 });
 

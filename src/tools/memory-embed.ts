@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { EmbeddingStatus } from '../memory/embed/embeddings.ts';
 import { UnavailableError } from '../errors.ts';
 import { endpointUrl } from '../memory/embed/endpoint-url.ts';

@@ -1,10 +1,11 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { NotFoundError } from '../errors.ts';
 import type { StoreResult } from '../memory/memory.ts';
-import { printableLines } from '../printable.ts';
-import { entryHead, iso, isoOrNull, json, missingEntry, shownHead } from './entry-output.ts';
+import { printable, printableLines } from '../printable.ts';
+import { entryHead, iso, isoOrNull, json, missingEntry, shownHead, shownKey } from './entry-output.ts';
 import { limit, offset, rare } from './input.ts';
 import { READS, REPLACES, anyNamespace, key, namespace, time, values } from './memory-input.ts';
+import { behind } from './replica-age.ts';
 import { fields, moreLine, table } from './table.ts';
 import { defineTool } from './tool.ts';
 
@@ -23,13 +24,16 @@ export const memoryStoreOutput = z.object({
   /** Keys of other entries of the namespace with the same value. */
   duplicates: z.array(z.string()),
 });
-export const memoryGetOutput = entryHead.extend({ value: json });
+/** Absent when the answer is of now; else why it may be old, and how old. */
+const stale = z.string().exactOptional();
+export const memoryGetOutput = entryHead.extend({ value: json, stale });
 export const memoryListOutput = z.object({
   namespace: z.string().nullable(),
   /** `preview`: the first 200 characters of the stored value. */
   entries: z.array(entryHead.extend({ preview: z.string(), value: json.exactOptional() })),
   total: z.number(),
   offset: z.number(),
+  stale,
 });
 /** `deleted`: whether there was one; `purged`: with all its versions, for good. */
 export const memoryDeleteOutput = z.object({
@@ -53,15 +57,15 @@ export const shownStored = ({
 
 const memoryStore = defineTool({
   name: 'memory_store',
-  description: 'Stores a value for later sessions; what the key held becomes history.',
+  description: 'Stores a value for later sessions; the old becomes history, kind and tags stay unless given.',
   input: z.strictObject({
     key,
     value: json.describe('text or any JSON, at most 1 MiB'),
     namespace,
-    kind: z.string().optional().describe('e.g. fact, decision, recipe; default note'),
+    kind: z.string().optional().describe('e.g. decision'),
     tags: z.array(z.string()).optional().describe('words to find it by'),
-    importance: rare(z.number().optional(), '0 trivia to 1 vital; default 0.5'),
-    ttlSeconds: z.number().optional().describe('default: it stays'),
+    importance: rare(z.number().optional(), '0 trivia to 1 vital; default: as it was, or 0.5'),
+    ttlSeconds: z.number().optional().describe('then gone, history too'),
     agent: rare(z.string().optional(), 'who says it'),
     session: rare(z.string().optional(), 'conversation; default: of the caller'),
     run: rare(z.string().optional(), 'run that found it'),
@@ -98,7 +102,8 @@ const memoryGet = defineTool({
   handler: async ({ version, ...name }, { app }) => {
     const memory = await app.memory('read');
     const entry = await (version === undefined ? memory.get(name) : memory.getVersion(name, version));
-    if (entry !== undefined) return { ...shownHead(entry), value: entry.value };
+    const lag = await behind(app);
+    if (entry !== undefined) return { ...shownHead(entry), value: entry.value, ...(lag === undefined ? {} : { stale: lag }) };
     if (version === undefined || (await memory.get(name)) === undefined) throw await missingEntry(memory, name);
     throw new NotFoundError(`the entry ${JSON.stringify(name.key)} has no version ${version}`, {
       hint: 'See its versions with memory_history; at most 100 earlier ones are kept.',
@@ -135,21 +140,28 @@ const memoryList = defineTool({
       // Another process may have removed it since.
       return full === undefined ? [] : [{ ...shownHead(full), preview, value: full.value }];
     });
-    return { namespace: input.namespace ?? null, entries: (await Promise.all(shown)).flat(), total, offset: input.offset };
+    const lag = await behind(app);
+    return {
+      namespace: input.namespace ?? null,
+      entries: (await Promise.all(shown)).flat(),
+      total,
+      offset: input.offset,
+      ...(lag === undefined ? {} : { stale: lag }),
+    };
   },
-  text: ({ entries, total, offset: skipped }, style) => {
-    if (total === 0) return 'No entries.';
+  text: ({ entries, total, offset: skipped, stale: lag }, style) => {
+    const note = lag === undefined ? '' : `\n${printable(lag)}`;
+    if (total === 0) return `No entries.${note}`;
     const rows = entries.map((entry) => [
       entry.namespace,
-      entry.key,
+      shownKey(entry.key, style),
       entry.kind,
       String(entry.bytes),
       entry.updatedAt.slice(0, 16),
       entry.preview,
     ]);
-    return (
-      table(['namespace', 'key', 'kind', 'bytes', 'updated (UTC)', 'value'], rows, style) + moreLine(rows.length, total, skipped)
-    );
+    const shown = table(['namespace', 'key', 'kind', 'bytes', 'updated (UTC)', 'value'], rows, style);
+    return shown + moreLine(rows.length, total, skipped) + note;
   },
 });
 

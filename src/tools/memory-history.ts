@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConflictError } from '../errors.ts';
 import { printableLines } from '../printable.ts';
 import { entryHead, missingEntry, shownHead, source } from './entry-output.ts';

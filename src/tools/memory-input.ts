@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const READS = { readOnly: true, destructive: false, idempotent: true } as const;
 export const ADDS = { readOnly: false, destructive: false, idempotent: true } as const;

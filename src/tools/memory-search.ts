@@ -1,9 +1,11 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Explanation } from '../memory/search/answer.ts';
-import { entryHead, json, shownHead, source } from './entry-output.ts';
+import { printable } from '../printable.ts';
+import { entryHead, json, shownHead, shownKey, source } from './entry-output.ts';
 import { limit, offset, rare } from './input.ts';
 import { READS, anyNamespace, time, timeOrAny, values } from './memory-input.ts';
-import { moreLine, table } from './table.ts';
+import { behind } from './replica-age.ts';
+import { counted, moreLine, table } from './table.ts';
 import { defineTool } from './tool.ts';
 import type { TextStyle } from './tool.ts';
 
@@ -41,7 +43,10 @@ export const memorySearchOutput = z.object({
   /** Whether `maxTokens` left out values or results. */
   shortened: z.boolean(),
   matchedBy: z.enum(['words', 'substring', 'vectors']),
-  /** What vectors did, or why they could not help. */
+  /**
+   * What vectors did, or why they could not help. After a semicolon what else is not as it should be: entries that could
+   * not be searched, a replica that could not ask its server.
+   */
   vectors: z.string(),
 });
 type Found = z.output<typeof memorySearchOutput>;
@@ -84,7 +89,7 @@ function resultsTable(results: Found['results'], style: TextStyle): string {
   const rows = results.map((found) => [
     found.score.toFixed(2),
     found.namespace,
-    found.key,
+    shownKey(found.key, style),
     ...(withWhy ? [source(found), explained(found.explanation), found.matched.join(', ')] : []),
     found.snippet,
   ]);
@@ -101,6 +106,7 @@ const memorySearch = defineTool({
   handler: async (asked, { app }) => {
     const { values: whole, namespace, namespaces: _names, ...rest } = asked;
     const answer = await (await app.memory('read')).search({ ...rest, namespaces: namespacesOf(asked) });
+    const lag = await behind(app);
     const withValues = whole || rest.maxTokens !== undefined;
     return {
       query: asked.query,
@@ -119,18 +125,22 @@ const memorySearch = defineTool({
       cursor: answer.cursor,
       shortened: answer.shortened,
       matchedBy: answer.matchedBy,
-      vectors: answer.vectors,
+      vectors: [answer.vectors, ...(lag === undefined ? [] : [lag])].join('; '),
     };
   },
-  text: ({ results, total, offset: skipped, vectors, cursor, shortened }, style) => {
+  text: ({ results, total, totalIsExact, offset: skipped, vectors, cursor, shortened }, style) => {
     const notes = [
-      vectors.startsWith('unavailable') || results.some((found) => found.explanation !== undefined)
-        ? `\nvectors: ${vectors}`
+      vectors.startsWith('unavailable') || vectors.includes('; ') || results.some((found) => found.explanation !== undefined)
+        ? `\nvectors: ${printable(vectors)}`
         : '',
-      (shortened || skipped === null) && cursor !== null ? `\n${shortened ? 'shortened; ' : ''}more with --cursor ${cursor}` : '',
+      (shortened || skipped === null) && cursor !== null
+        ? `\n${shortened ? 'shortened; ' : ''}more with --cursor ${printable(cursor)}`
+        : '',
     ].join('');
-    if (results.length === 0) return (total === 0 ? 'Nothing found.' : `Nothing more; ${total} in all.`) + notes;
-    return resultsTable(results, style) + (shortened || skipped === null ? '' : moreLine(results.length, total, skipped)) + notes;
+    if (results.length === 0)
+      return (total === 0 ? 'Nothing found.' : `Nothing more; ${counted(total, totalIsExact)} in all.`) + notes;
+    const more = shortened || skipped === null ? '' : moreLine(results.length, total, skipped, totalIsExact);
+    return resultsTable(results, style) + more + notes;
   },
 });
 

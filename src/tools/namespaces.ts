@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { iso } from './entry-output.ts';
 import { READS } from './memory-input.ts';
 import { fields, table } from './table.ts';
@@ -35,21 +35,34 @@ const memoryNamespaces = defineTool({
   },
 });
 
-export const memoryClearOutput = z.object({ namespace: z.string(), deleted: z.number() });
+export const memoryClearOutput = z.object({
+  namespace: z.string(),
+  deleted: z.number(),
+  /** With undo. */
+  broughtBack: z.number().exactOptional(),
+});
 
 const memoryClear = defineTool({
   name: 'memory_clear',
-  description: 'Deletes all entries of a namespace. Each can be brought back until it is purged.',
-  input: z.strictObject({ namespace: z.string().describe('group of keys') }),
+  description: 'Deletes all entries of a namespace. They can be brought back, one by one or with undo, until they are purged.',
+  input: z.strictObject({
+    namespace: z.string().describe('group of keys'),
+    undo: z.boolean().default(false).describe('bring back all that is deleted in it instead'),
+  }),
   output: memoryClearOutput,
   annotations: { readOnly: false, destructive: true, idempotent: true },
   listed: false,
   cli: { command: ['memory', 'clear'], positional: ['namespace'] },
-  handler: async ({ namespace }, { app }) => ({
-    namespace,
-    deleted: await (await app.memory('write')).deleteNamespace(namespace),
-  }),
-  text: ({ namespace, deleted }, style) => fields({ 'entries deleted': deleted, namespace }, style),
+  handler: async ({ namespace, undo }, { app }) => {
+    const memory = await app.memory('write');
+    if (undo) return { namespace, deleted: 0, broughtBack: await memory.undeleteNamespace(namespace) };
+    return { namespace, deleted: await memory.deleteNamespace(namespace) };
+  },
+  text: ({ namespace, deleted, broughtBack }, style) =>
+    fields(
+      broughtBack === undefined ? { 'entries deleted': deleted, namespace } : { 'entries brought back': broughtBack, namespace },
+      style,
+    ),
 });
 
 /** Groups of keys. */

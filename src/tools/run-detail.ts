@@ -1,14 +1,18 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { NotFoundError } from '../errors.ts';
-import type { FoldedRun } from '../run/fold.ts';
+import { UNKNOWN_PRICE } from '../agent/provider.ts';
+import type { FoldedRun, FoldedStep } from '../run/fold.ts';
 import type { Report } from '../run/report/report.ts';
 import { RUN_STATES } from '../run/runs.ts';
 import type { RunRecord } from '../run/runs.ts';
-import { words } from './input.ts';
+import { printable } from '../printable.ts';
+import { rare, words } from './input.ts';
 import { fields, table } from './table.ts';
-import type { App, TextStyle } from './tool.ts';
+import type { App, TextStyle, ToolContext } from './tool.ts';
+import { approvalWays, budgetWays, budgetWords, hostWays, waysOn } from './ways-on.ts';
 
 export const runId = words(64).describe('run id, or its beginning');
+export const top = rare(z.int().min(0).max(200).default(20), 'findings to return');
 export const iso = (ms: number): string => new Date(ms).toISOString();
 
 export const runOutput = z.object({
@@ -74,13 +78,17 @@ const waitingOutput = z.object({
   /** Steps for the host to claim. */
   steps: z.array(z.string()),
   /** The budget that is used up. */
-  budget: z.object({ scope: z.string(), what: z.string(), limit: z.number(), used: z.number() }).nullable(),
+  budget: z
+    .object({ scope: z.string(), agentId: z.string().nullable(), what: z.string(), limit: z.number(), used: z.number() })
+    .nullable(),
   /** The gate, and what is asked there. */
   gate: z.string().nullable(),
   question: z.string().nullable(),
   /** What to do next. */
   next: z.string(),
 });
+
+const NO_WAIT = { steps: [], budget: null, gate: null, question: null };
 
 const spendingOutput = z.object({
   tokens: z.number(),
@@ -94,6 +102,8 @@ const spendingOutput = z.object({
 export const runDetail = runOutput.extend({
   /** What it waits for. */
   waiting: waitingOutput.nullable(),
+  /** What can be done about it; `null` once it has completed, and while it goes on. */
+  next: z.string().nullable(),
   /** `null` where no model was asked. */
   spending: spendingOutput.nullable(),
   steps: z.array(stepOutput),
@@ -131,39 +141,40 @@ function openGate({ approvals }: FoldedRun): readonly [string, string] | null {
   return null;
 }
 
-/** The parameter of `run_resume` for each budget. */
-const LIMITS = { tokens: 'maxTokens', costUsd: 'maxCostUsd', wallMs: 'maxSeconds', steps: 'maxSteps' } as const;
+/** What a run that waits for its host says: also where all that is ready is claimed already. */
+async function forHost(app: App, id: string): Promise<z.output<typeof waitingOutput>> {
+  const steps = [...(await (await app.hostDesk('read')).ready(id))];
+  const now = app.runtime.now();
+  const records = (await (await app.runs('read')).steps(id)).filter(({ stepId }) => steps.includes(stepId));
+  const held = records.flatMap(({ heldUntil }) => (heldUntil === null || heldUntil < now ? [] : [heldUntil]));
+  return {
+    ...NO_WAIT,
+    for: 'host',
+    steps,
+    next: hostWays(id, held.length === 0 || held.length < steps.length ? null : Math.min(...held)),
+  };
+}
+
+/** Whether an attempt found no room because nobody knows what its model costs. */
+function isUnpriced({ code, reason }: Pick<FoldedStep, 'code' | 'reason'>): boolean {
+  return code === 'budget' && reason?.startsWith(UNKNOWN_PRICE) === true;
+}
 
 async function waitingOf(
   app: App,
   { runId: id, status }: RunRecord,
   state: FoldedRun,
 ): Promise<z.output<typeof waitingOutput> | null> {
-  const none = { steps: [], budget: null, gate: null, question: null };
-  if (status === 'awaiting_host') {
-    const steps = [...(await (await app.hostDesk('read')).ready(id))];
-    return {
-      ...none,
-      for: 'host',
-      steps,
-      next: `Claim a step with task_claim {"taskId": "${id}"}, do it, answer with task_complete.`,
-    };
-  }
+  if (status === 'awaiting_host') return forHost(app, id);
   if (status === 'paused' && state.paused !== null) {
-    const { scope, what, limit, used } = state.paused;
-    const isDays = scope === 'day';
-    const raise = isDays ? "raise the project's limit of a day, then run_resume" : `run_resume with a higher ${LIMITS[what]}`;
-    return { ...none, for: 'budget', budget: { scope, what, limit, used }, next: `To go on: ${raise}; to end it: run_cancel.` };
+    const { scope, agentId = null, what, limit, used } = state.paused;
+    const unpriced = [...state.steps.values()].some(isUnpriced);
+    const next = budgetWays(id, state.paused, unpriced);
+    return { ...NO_WAIT, for: 'budget', budget: { scope, agentId, what, limit, used }, next };
   }
   const gate = openGate(state);
   if (status !== 'awaiting_approval' || gate === null) return null;
-  return {
-    ...none,
-    for: 'approval',
-    gate: gate[0],
-    question: gate[1],
-    next: 'A person decides: run_approve with approved true or false.',
-  };
+  return { ...NO_WAIT, for: 'approval', gate: gate[0], question: gate[1], next: approvalWays(id) };
 }
 
 function spendingOf(state: FoldedRun, budgetUsd: number | null): z.output<typeof spendingOutput> | null {
@@ -171,6 +182,11 @@ function spendingOf(state: FoldedRun, budgetUsd: number | null): z.output<typeof
   if (state.usage.length === 0 && possiblyBilledTwice === 0) return null;
   const { tokens = 0, costUsd = 0, unpriced = 0 } = state.used.get('') ?? {};
   return { tokens, costUsd, unpriced, budgetUsd, possiblyBilledTwice };
+}
+
+function spentWords({ costUsd, tokens, possiblyBilledTwice: lost }: z.output<typeof spendingOutput>): string {
+  const inFlight = lost === 1 ? '1 call was in flight and may be billed' : `${lost} calls were in flight and may be billed`;
+  return `$${costUsd.toFixed(4)}, ${tokens} tokens${lost === 0 ? '' : `; ${inFlight}`}`;
 }
 
 /** What the events say beyond the tables; nothing of runs of earlier versions. */
@@ -186,25 +202,44 @@ async function foldedParts(app: App, run: RunRecord): Promise<Pick<z.output<type
   }
 }
 
-export async function detail(app: App, id: string, top: number): Promise<z.output<typeof runDetail>> {
+/** A text of a waiting run with its calls as the caller makes them. */
+function inWords<T extends { readonly next: string }>(waiting: T | null, callWords: (text: string) => string): T | null {
+  return waiting === null ? null : { ...waiting, next: callWords(waiting.next) };
+}
+
+/** Whether some process drives a run now. */
+export async function isDriven(app: App, id: string): Promise<{ readonly id: string; readonly driven: boolean }> {
+  const run = await (await app.runs('read')).get(id);
+  return { id: run.runId, driven: run.status === 'running' };
+}
+
+/** A run as tools answer it. */
+export async function detail(
+  { app, callWords }: Pick<ToolContext, 'app' | 'callWords'>,
+  id: string,
+  top: number,
+): Promise<z.output<typeof runDetail>> {
   const runs = await app.runs('read');
   const run = await runs.get(id);
   const report = run.status === 'completed' ? await app.report(run.runId) : null;
+  const folded = await foldedParts(app, run);
+  const waiting = inWords(folded.waiting, callWords);
+  const steps = await runs.steps(run.runId);
+  const ways = waysOn(run.runId, run.status, steps.length > 0 && steps.every(({ status }) => status === 'skipped'));
   return {
     ...toRunOutput(run),
-    ...(await foldedParts(app, run)),
-    steps: (await runs.steps(run.runId)).map(({ stepId, agentId, kind, status, attempt, durationMs, reason }) => ({
-      stepId,
-      agentId,
-      kind,
-      status,
-      attempt,
-      durationMs,
-      reason,
-    })),
+    ...folded,
+    waiting,
+    next: waiting?.next ?? (ways === null ? null : callWords(ways)),
+    steps: steps.map(({ round: _round, heldUntil: _heldUntil, ...step }) => step),
     topFindings: topFindings(report, top),
     notLookedAt: notLookedAt(report),
   };
+}
+
+function waitsFor(waiting: z.output<typeof waitingOutput>): string {
+  if (waiting.budget !== null) return `a higher budget: ${budgetWords(waiting.budget)}`;
+  return waiting.question ?? (waiting.for === 'host' ? `the host: ${waiting.steps.join(', ')}` : waiting.for);
 }
 
 export async function detailText(run: z.output<typeof runDetail>, style: TextStyle, app: App): Promise<string> {
@@ -220,9 +255,9 @@ export async function detailText(run: z.output<typeof runDetail>, style: TextSty
       status: run.status,
       reason: run.reason,
       started: run.startedAt,
-      'waits for': run.waiting === null ? null : (run.waiting.question ?? run.waiting.for),
-      next: run.waiting?.next ?? null,
-      spent: run.spending === null ? null : `$${run.spending.costUsd.toFixed(4)}, ${run.spending.tokens} tokens`,
+      'waits for': run.waiting === null ? null : waitsFor(run.waiting),
+      next: run.next,
+      spent: run.spending === null ? null : spentWords(run.spending),
     },
     style,
   );
@@ -233,5 +268,6 @@ export async function detailText(run: z.output<typeof runDetail>, style: TextSty
     step.durationMs === null ? '' : `${step.durationMs} ms`,
     step.reason ?? '',
   ]);
-  return `${facts}\n\n${table(['step', 'status', 'took', 'why'], rows, style)}${missing}\nEvents: skillflow events ${run.runId}`;
+  const events = `Events: skillflow events ${printable(run.runId)}`;
+  return `${facts}\n\n${table(['step', 'status', 'took', 'why'], rows, style)}${missing}\n${events}`;
 }

@@ -1,19 +1,22 @@
-import { z } from 'zod';
-import type { ProviderName } from '../agent/provider.ts';
-import { UnavailableError } from '../errors.ts';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { ConflictError, UnavailableError } from '../errors.ts';
+import type { Selection } from '../changes.ts';
 import type { RunEvent } from '../events.ts';
+import { printable } from '../printable.ts';
 import { RUN_STATES } from '../run/runs.ts';
-import type { SwarmSpec } from '../skill/skill.ts';
+import type { Skill, SwarmSpec } from '../skill/skill.ts';
 import { limit, offset, rare, words } from './input.ts';
-import { detail, detailText, iso, runDetail, runId, runOutput, toRunOutput } from './run-detail.ts';
+import { runAgainTools } from './run-again.ts';
+import { detail, detailText, isDriven, iso, runDetail, runId, runOutput, top, toRunOutput } from './run-detail.ts';
+import { followOf } from './start-task.ts';
 import { moreLine, table } from './table.ts';
+import { thinkerOf, withApproval } from './thinker.ts';
 import { defineTool } from './tool.ts';
-import type { App, ToolContext } from './tool.ts';
+import type { App, FollowRun } from './tool.ts';
 
 const READS = { readOnly: true, destructive: false, idempotent: true } as const;
 const CHANGES = { readOnly: false, destructive: false, idempotent: false } as const;
-
-const top = rare(z.int().min(0).max(200).default(20), 'findings to return');
 
 const budget = {
   maxCostUsd: rare(z.number().positive().max(100_000).exactOptional(), 'US dollars at which it pauses'),
@@ -37,13 +40,20 @@ const budgetOf = ({ maxCostUsd, maxTokens, maxSeconds, maxSteps }: BudgetInput) 
 });
 
 /**
- * Who thinks where the call does not say: what the user configured, what the skill asks for, else the host for a call
- * through MCP, else no model. Money is never spent unasked.
+ * What a run looks at: what the call names; a task in words for agents that all think, and examine nothing by themselves,
+ * is about no files. Else what changed.
  */
-function providerOf(swarm: SwarmSpec, { app, surface }: ToolContext): ProviderName {
-  const { provider } = app.config;
-  if (provider !== 'auto') return provider;
-  return swarm.provider ?? (surface === 'mcp' ? 'host' : 'local');
+async function selectionOf(named: Selection, task: string | undefined, swarm: SwarmSpec, app: App): Promise<Selection> {
+  if (task === undefined || Object.values(named).some((value) => value !== undefined && value !== false)) return named;
+  const local = await app.capabilities();
+  return swarm.agents.some(({ capabilities }) => capabilities.some((one) => local.includes(one))) ? named : { files: [] };
+}
+
+/** How a skill is followed that is a text alone. */
+function textHint({ dir, body }: Pick<Skill, 'dir' | 'body'>): string {
+  const named = [...body.matchAll(/`((?:agent|decision|memory|run|skill|swarm|task|vote)_[a-z_]+)/gu)].map(([, tool]) => tool);
+  const uses = named.length === 0 ? '' : `, which uses ${[...new Set(named)].join(', ')}`;
+  return `Follow its text in ${join(dir, 'SKILL.md')}${uses}; or add a swarm.yaml to its folder.`;
 }
 
 const skillRun = defineTool({
@@ -69,29 +79,27 @@ const skillRun = defineTool({
   annotations: CHANGES,
   timeoutMs: 0,
   cli: { command: ['run'], positional: ['skill', 'task'] },
-  handler: async (
-    { skill: name, task, provider, top: most, maxTokens, maxCostUsd, maxSeconds, maxSteps, ...selection },
-    context,
-  ) => {
+  handler: async ({ skill: name, task, provider, top: most, maxTokens, maxCostUsd, maxSeconds, maxSteps, ...named }, context) => {
     const { app } = context;
     const skill = await app.loadSkill(name);
     if (skill.swarm === null) {
       throw new UnavailableError(`the skill ${name} has no swarm to run: it is a text for Claude`, {
-        hint: 'Add a swarm.yaml to its folder, or ask Claude to follow it.',
+        hint: textHint(skill),
       });
     }
+    const thinker = provider === undefined ? thinkerOf(skill.swarm, skill.source, context) : { provider, byProject: false };
     const id = await app.startRun({
-      skill,
+      skill: thinker.byProject ? { ...skill, swarm: withApproval(skill.swarm) } : skill,
       task: task ?? '',
-      selection,
-      provider: provider ?? providerOf(skill.swarm, context),
+      selection: await selectionOf(named, task, skill.swarm, app),
+      provider: thinker.provider,
       budget: budgetOf({ maxTokens, maxCostUsd, maxSeconds, maxSteps }),
       signal: context.signal,
       onProgress: context.progress,
       askPerson: context.askPerson,
       onEvents: context.onEvents,
     });
-    return detail(app, id, most);
+    return detail(context, id, most);
   },
   text: detailText,
 });
@@ -131,7 +139,7 @@ const runStatus = defineTool({
   output: runDetail,
   annotations: READS,
   cli: { command: ['show'], positional: ['runId'] },
-  handler: ({ runId: id, top: most }, { app }) => detail(app, id, most),
+  handler: ({ runId: id, top: most }, context) => detail(context, id, most),
   text: detailText,
 });
 
@@ -213,19 +221,12 @@ const runEvents = defineTool({
       await app.awaitNews(run.runId, POLL_MS, signal);
     }
   },
-  text: async ({ runId: id, events, next, more }) => {
-    const { printable } = await import('../printable.ts');
+  text: ({ runId: id, events, next, more }) => {
     if (events.length === 0) return `There are no events after ${next}.`;
-    const rest = more ? [`… more: skillflow events ${id} --after ${next}`] : [];
+    const rest = more ? [`… more: skillflow events ${printable(id)} --after ${next}`] : [];
     return [...events.map((event) => printable(eventLine(event))), ...rest].join('\n');
   },
 });
-
-/** Whether some process drives a run now. */
-async function isDriven(app: App, id: string): Promise<{ readonly id: string; readonly driven: boolean }> {
-  const run = await (await app.runs('read')).get(id);
-  return { id: run.runId, driven: run.status === 'running' };
-}
 
 const runResume = defineTool({
   name: 'run_resume',
@@ -235,12 +236,13 @@ const runResume = defineTool({
   annotations: CHANGES,
   timeoutMs: 0,
   cli: { command: ['resume'], positional: ['runId'] },
-  handler: async ({ runId: prefix, top: most, ...raise }, { app, signal, progress, askPerson, onEvents }) => {
+  handler: async ({ runId: prefix, top: most, ...raise }, context) => {
+    const { app } = context;
     const { id } = await isDriven(app, prefix);
     const limits = budgetOf(raise);
     if (Object.values(limits).some((limit) => limit !== undefined)) await (await app.runControl()).raise(id, limits);
-    await app.resumeRun(id, { signal, onProgress: progress, askPerson, onEvents });
-    return detail(app, id, most);
+    await app.resumeRun(id, followOf(context));
+    return detail(context, id, most);
   },
   text: detailText,
 });
@@ -266,6 +268,16 @@ const runCancel = defineTool({
   },
 });
 
+/** Goes on with a run, unless who waited for the answer was faster, to its end. */
+async function resumeUnlessEnded(app: App, id: string, following: FollowRun): Promise<void> {
+  try {
+    await app.resumeRun(id, following);
+  } catch (error) {
+    const { endedAt } = await (await app.runs('read')).get(id);
+    if (!(error instanceof ConflictError) || endedAt === null) throw error;
+  }
+}
+
 const runApprove = defineTool({
   name: 'run_approve',
   description: "Brings a person's answer to the gate at which a run waits; refused, the run ends.",
@@ -280,64 +292,18 @@ const runApprove = defineTool({
   annotations: CHANGES,
   timeoutMs: 0,
   cli: { command: ['approve'], positional: ['runId'] },
-  handler: async ({ runId: prefix, approved, gate, note, top: most }, { app, signal, progress, askPerson, onEvents }) => {
+  handler: async ({ runId: prefix, approved, gate, note, top: most }, context) => {
+    const { app } = context;
     const { id } = await isDriven(app, prefix);
     const control = await app.runControl();
     const answered = await control.approve(id, { gate, approved, note: note ?? null });
     // To end it needs nobody who thinks.
-    if (approved) await app.resumeRun(id, { signal, onProgress: progress, askPerson, onEvents });
+    if (approved) await resumeUnlessEnded(app, id, followOf(context));
     else await control.cancel(id, `the approval "${answered}" was refused`, false);
-    return detail(app, id, most);
+    return detail(context, id, most);
   },
   text: detailText,
-});
-
-const runRetry = defineTool({
-  name: 'run_retry',
-  description: 'Does a step of a run again, and all that depends on it.',
-  input: z.strictObject({ runId, from: words(200).describe('step id, see run_status'), top }),
-  output: runDetail,
-  annotations: CHANGES,
-  listed: false,
-  timeoutMs: 0,
-  cli: { command: ['retry'], positional: ['runId'] },
-  handler: async ({ runId: prefix, from, top: most }, { app, signal, progress, askPerson, onEvents }) => {
-    const { id, driven } = await isDriven(app, prefix);
-    await (await app.runControl()).repeat(id, from, driven);
-    await app.resumeRun(id, { signal, onProgress: progress, askPerson, onEvents });
-    return detail(app, id, most);
-  },
-  text: detailText,
-});
-
-const replayOutput = z.object({
-  runId: z.string(),
-  events: z.number(),
-  /** Whether each file has the very bytes that the journal gives. */
-  identical: z.boolean(),
-  files: z.array(z.object({ path: z.string(), state: z.enum(['same', 'different', 'missing']) })),
-});
-
-const runReplay = defineTool({
-  name: 'run_replay',
-  description: "Makes a completed run's report again from its journal, asking nobody, and compares it with the files.",
-  input: z.strictObject({ runId }),
-  output: replayOutput,
-  annotations: READS,
-  listed: false,
-  cli: { command: ['replay'], positional: ['runId'] },
-  handler: async ({ runId: prefix }, { app }) => {
-    const { runId: id } = await (await app.runs('read')).get(prefix);
-    const { events, files } = await app.replayRun(id);
-    return { runId: id, events, identical: files.every(({ state }) => state === 'same'), files: [...files] };
-  },
-  text: ({ runId: id, events, identical, files }, style) =>
-    `${identical ? 'The journal gives the very same files' : 'The files are not what the journal gives'}: ${id}, ${events} events.\n\n${table(
-      ['file', 'state'],
-      files.map(({ path, state }) => [path, state]),
-      style,
-    )}`,
 });
 
 /** Runs, and what people do about them. */
-export const runTools = [skillRun, runList, runStatus, runEvents, runResume, runCancel, runApprove, runRetry, runReplay] as const;
+export const runTools = [skillRun, runList, runStatus, runEvents, runResume, runCancel, runApprove, ...runAgainTools] as const;

@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import * as z from 'zod';
+import { printable } from '../printable.ts';
 import type { Diagnostic, FoundSkill } from '../skill/skill.ts';
 import { words } from './input.ts';
 import { fields, table } from './table.ts';
@@ -154,7 +155,7 @@ const skillShow = defineTool({
           )}`;
     const problems = diagnostics.map(
       ({ file, line, column, severity, message, hint }) =>
-        `\n${severity}: ${file}:${line}:${column}: ${message}${hint === undefined ? '' : ` (${hint})`}`,
+        `\n${printable(`${severity}: ${file}:${line}:${column}: ${message}${hint === undefined ? '' : ` (${hint})`}`)}`,
     );
     return `${facts}${agents}${problems.length === 0 ? '' : `\n${problems.join('')}`}`;
   },

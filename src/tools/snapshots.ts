@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SnapshotInfo } from '../memory/care/care.ts';
 import { iso } from './entry-output.ts';
 import { words } from './input.ts';

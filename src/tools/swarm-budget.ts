@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { InvalidInputError } from '../errors.ts';
 import type { SwarmBudget } from '../run/swarm-budget.ts';
 import type { Budgets } from '../skill/skill.ts';

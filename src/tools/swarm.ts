@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConflictError, NotFoundError } from '../errors.ts';
 import { TOPOLOGIES } from '../run/swarm-records.ts';
 import type { SwarmRecord } from '../run/swarm-records.ts';
@@ -6,6 +6,7 @@ import type { SwarmSample } from '../run/swarms.ts';
 import { agentOutput, agentType, shownAgent } from './agent-output.ts';
 import { rare, words } from './input.ts';
 import { swarmBudget } from './swarm-budget.ts';
+import { swarmTopology } from './swarm-topology.ts';
 import { fields, table } from './table.ts';
 import { defineTool } from './tool.ts';
 import type { App, ToolAnnotations } from './tool.ts';
@@ -42,6 +43,8 @@ export const swarmOutput = z.object({
 /** As {@link swarmOutput}, with its agents and tasks counted by status. */
 export const swarmStatusOutput = swarmOutput.extend({
   agents: z.record(z.string(), z.number()),
+  /** Agents that somebody thinks for now. */
+  busyAgents: z.number(),
   tasks: z.record(z.string(), z.number()),
 });
 
@@ -89,7 +92,7 @@ const swarmStatus = defineTool({
   cli: { command: ['swarm', 'status'], positional: ['swarmId'] },
   handler: async (input, { app }) => {
     const swarm = await (await app.swarms('read')).status(input.swarmId);
-    return { ...shownSwarm(swarm), agents: swarm.agents, tasks: swarm.tasks };
+    return { ...shownSwarm(swarm), agents: swarm.agents, busyAgents: swarm.busyAgents, tasks: swarm.tasks };
   },
   text: (swarm, style) =>
     fields(
@@ -100,6 +103,7 @@ const swarmStatus = defineTool({
         strategy: swarm.strategy,
         'most agents': swarm.maxAgents,
         agents: counts(swarm.agents),
+        'at work now': swarm.busyAgents,
         tasks: counts(swarm.tasks),
         created: swarm.createdAt,
       },
@@ -145,6 +149,8 @@ export const swarmDestroyOutput = swarmOutput.extend({
   agentsStopped: z.array(z.string()),
   votesClosed: z.array(z.string()),
   runsCancelled: z.array(z.string()),
+  /** Those that never began. */
+  tasksCancelled: z.array(z.string()),
 });
 
 /** Ends a run, unless it has ended in the meantime; who drives it hears of it. */
@@ -161,20 +167,21 @@ async function endRun(app: App, id: string, reason: string): Promise<void> {
 const swarmDestroy = defineTool({
   name: 'swarm_destroy',
   description:
-    'Ends a swarm: stops its agents, closes its open votes as no_quorum, asks its runs to end. The records stay, and cannot be used again.',
+    'Ends a swarm: stops its agents, closes its open votes as no_quorum, asks its runs to end, cancels tasks that wait. The records stay, and cannot be used again.',
   input: z.strictObject({ swarmId: words(64) }),
   output: swarmDestroyOutput,
   annotations: { readOnly: false, destructive: true, idempotent: false },
   listed: false,
   cli: { command: ['swarm', 'destroy'], positional: ['swarmId'] },
   handler: async (input, { app }) => {
-    const { swarm, stopped, polls, runs } = await (await app.swarms('write')).destroy(input.swarmId);
+    const { swarm, stopped, polls, runs, tasks } = await (await app.swarms('write')).destroy(input.swarmId);
     for (const id of runs) await endRun(app, id, `its swarm ${swarm.swarmId} was destroyed`);
     return {
       ...shownSwarm(swarm),
       agentsStopped: stopped.map(({ agentId }) => agentId),
       votesClosed: [...polls],
       runsCancelled: [...runs],
+      tasksCancelled: [...tasks],
     };
   },
   text: (swarm, style) =>
@@ -185,6 +192,7 @@ const swarmDestroy = defineTool({
         'agents stopped': swarm.agentsStopped.length,
         'votes closed': swarm.votesClosed.length,
         'runs asked to end': swarm.runsCancelled.length,
+        'tasks cancelled': swarm.tasksCancelled.length,
       },
       style,
     ),
@@ -248,64 +256,6 @@ const swarmMonitor = defineTool({
       String(openMessages),
     ]);
     return table(['at (UTC)', 'agents', 'tasks', 'runs', 'votes', 'open messages'], rows, style);
-  },
-});
-
-const planFigures = z.object({
-  topology: z.string(),
-  /** Steps of the plan. */
-  steps: z.number(),
-  /** Steps of its longest chain: what it takes however many work at once. */
-  criticalPath: z.number(),
-  /** Outputs passed between agents. */
-  messages: z.number(),
-  /** Most steps in one round. */
-  widest: z.number(),
-});
-/** What each topology makes of the swarm's registered agents. */
-export const swarmTopologyOutput = z.object({
-  swarmId: z.string(),
-  topology: z.enum(TOPOLOGIES),
-  agents: z.number(),
-  plans: z.array(planFigures),
-  recommended: z.string(),
-  reason: z.string(),
-  changed: z.boolean(),
-});
-
-const swarmTopology = defineTool({
-  name: 'swarm_topology',
-  description:
-    "Compares the plans that each topology makes of a swarm's agents, recommends one for a task, and sets it with `set`.",
-  input: z.strictObject({
-    swarmId,
-    task: words(10_000).optional().describe('what for, in words'),
-    set: z.enum(TOPOLOGIES).optional(),
-  }),
-  output: swarmTopologyOutput,
-  annotations: { readOnly: false, destructive: false, idempotent: true },
-  listed: false,
-  changes: ({ set }) => set !== undefined,
-  cli: { command: ['swarm', 'topology'], positional: ['swarmId'] },
-  handler: async ({ swarmId: wanted, task, set }, { app }) => {
-    const swarms = await app.swarms(set === undefined ? 'read' : 'write');
-    const { swarm, agents } = await swarms.members(wanted);
-    const { compareTopologies } = await import('../run/compare-topologies.ts');
-    const compared = compareTopologies(agents, task);
-    const isNew = set !== undefined && set !== swarm.topology;
-    const { topology } = isNew ? await swarms.setTopology(set, swarm.swarmId) : swarm;
-    return { swarmId: swarm.swarmId, topology, agents: agents.length, ...compared, plans: [...compared.plans], changed: isNew };
-  },
-  text: ({ plans, recommended, reason, topology }, style) => {
-    const rows = plans.map((plan) => [
-      plan.topology,
-      String(plan.criticalPath),
-      String(plan.messages),
-      String(plan.steps),
-      String(plan.widest),
-    ]);
-    const facts = fields({ topology, recommended, why: reason }, style);
-    return `${table(['topology', 'critical path', 'messages', 'steps', 'widest'], rows, style)}\n\n${facts}`;
   },
 });
 

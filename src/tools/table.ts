@@ -1,4 +1,4 @@
-import { displayWidth, printable, truncate } from '../printable.ts';
+import { displayWidth, printable, truncate, wrap } from '../printable.ts';
 import type { TextStyle } from './tool.ts';
 
 const GAP = '  ';
@@ -27,14 +27,32 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
   return [bold(head, style), ...body].join('\n');
 }
 
-/** Names and values, one a line, values aligned; values of `null` are left out. */
+/** Lines that one value takes at most. */
+const MOST_LINES = 12;
+
+/** Names and values, values aligned and broken into lines; values of `null` are left out. */
 export function fields(values: Readonly<Record<string, string | number | null>>, style: TextStyle): string {
-  const rows = Object.entries(values).flatMap(([name, value]) => (value === null ? [] : [[name, String(value)]]));
-  return alignRows(rows, style).join('\n');
+  const rows = Object.entries(values).flatMap(([name, value]): [string, string][] =>
+    value === null ? [] : [[printable(name), printable(String(value))]],
+  );
+  const before = Math.max(...rows.map(([name]) => displayWidth(name))) + GAP.length;
+  const room = Math.max(LEAST, style.width - before);
+  return rows
+    .flatMap(([name, value]) => {
+      const lines = wrap(value, room);
+      const shown = lines.length > MOST_LINES ? [...lines.slice(0, MOST_LINES - 1), '…'] : lines;
+      return shown.map((line, at) => pad(at === 0 ? name : '', before) + line);
+    })
+    .map((line) => line.trimEnd())
+    .join('\n');
 }
 
+/** A total for people; one that is not exact is the least that there is. */
+export const counted = (total: number, isExact: boolean): string => (isExact ? String(total) : `at least ${total}`);
+
 /** What follows a page of `shown` of `total` things; empty where nothing is left. */
-export function moreLine(shown: number, total: number, offset: number): string {
+export function moreLine(shown: number, total: number, offset: number, isExact = true): string {
   const end = offset + shown;
-  return end < total ? `\n${offset + 1}–${end} of ${total}; more with offset ${end}` : '';
+  if (end >= total && isExact) return '';
+  return `\n${offset + 1}–${end} of ${counted(total, isExact)}; more with offset ${end}`;
 }

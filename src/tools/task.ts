@@ -1,10 +1,12 @@
-import { z } from 'zod';
-import type { Report } from '../run/report/report.ts';
+import * as z from 'zod';
+import { printable, printableLines } from '../printable.ts';
+import type { HostStep } from '../run/host-desk.ts';
 import type { TaskView } from '../run/tasks.ts';
 import { TASK_STATES } from '../run/tasks.ts';
-import { RUN_STATES } from '../run/runs.ts';
+import { goOn, noteWords, progressText, taskProgressOutput } from './go-on.ts';
 import { rare, words } from './input.ts';
-import { followOf, orElsewhere, requireProvider, startDependents, startTask } from './start-task.ts';
+import { detail } from './run-detail.ts';
+import { orElsewhere, requireProvider, startTask } from './start-task.ts';
 import { fields } from './table.ts';
 import { defineTool } from './tool.ts';
 import type { App, TextStyle, ToolContext } from './tool.ts';
@@ -25,14 +27,27 @@ export const taskOutput = z.object({
   status: z.enum(TASK_STATES),
   reason: z.string().nullable(),
   runId: z.string().nullable(),
+  /** What to do next; `null` where there is nothing to do. */
+  next: z.string().nullable().default(null),
   createdAt: z.string(),
   updatedAt: z.string(),
 });
 
-const shownTask = ({ state, because, ...task }: TaskView): z.output<typeof taskOutput> => ({
+/** What to do about a task: what its run says, or where its results are. */
+async function nextOfTask(
+  { taskId, runId }: Pick<TaskView, 'taskId' | 'runId'>,
+  state: TaskView['state'],
+  context: ToolContext,
+): Promise<string | null> {
+  if (state === 'completed') return context.callWords(`See what came of it: task_results ${JSON.stringify({ taskId })}.`);
+  return runId === null ? null : (await detail(context, runId, 0)).next;
+}
+
+const shownTask = async ({ state, because, ...task }: TaskView, context: ToolContext): Promise<z.output<typeof taskOutput>> => ({
   ...task,
   status: state,
   reason: because,
+  next: await nextOfTask(task, state, context),
   dependencies: [...task.dependencies],
   createdAt: iso(task.createdAt),
   updatedAt: iso(task.updatedAt),
@@ -50,6 +65,7 @@ const taskText = (task: z.output<typeof taskOutput>, style: TextStyle): string =
       strategy: task.strategy,
       'depends on': task.dependencies.length === 0 ? null : task.dependencies.join(', '),
       run: task.runId,
+      next: task.next,
       created: task.createdAt,
     },
     style,
@@ -58,15 +74,15 @@ const taskText = (task: z.output<typeof taskOutput>, style: TextStyle): string =
 const taskSubmit = defineTool({
   name: 'task_submit',
   description:
-    'Starts a task in words, done by the agents of its swarm. By default the host (you) thinks: claim its steps with task_claim.',
+    'Starts a task in words, done by the agents of its swarm. By default you (the host) think: claim its steps with task_claim.',
   input: z.strictObject({
-    description: words(10_000).describe('the task'),
+    description: words(10_000),
     strategy: rare(
       z.enum(['parallel', 'sequential', 'adaptive', 'balanced']).default('adaptive'),
       'parallel: star; sequential: ring',
     ),
     priority: rare(z.enum(['low', 'medium', 'high', 'critical']).default('medium'), 'kept'),
-    dependencies: z.array(words(64)).max(100).default([]).describe('ids of tasks to complete first'),
+    dependencies: z.array(words(64)).max(100).default([]).describe('task ids to complete first'),
     swarmId: swarmId.describe('default: newest, or none'),
     provider: rare(
       z.enum(['host', 'anthropic', 'claude-cli']).default('host'),
@@ -84,7 +100,7 @@ const taskSubmit = defineTool({
     const { taskId } = await (await app.swarms('write')).submitTask(input);
     const tasks = await app.tasks('write');
     if ((await tasks.view(taskId)).state === 'not_started') await startTask(taskId, provider, context);
-    return shownTask(await tasks.view(taskId));
+    return shownTask(await tasks.view(taskId), context);
   },
   text: taskText,
 });
@@ -97,7 +113,7 @@ const taskStatus = defineTool({
   annotations: READS,
   listed: false,
   cli: { command: ['task', 'status'], positional: ['taskId'] },
-  handler: async (input, { app }) => shownTask(await (await app.tasks('read')).view(input.taskId)),
+  handler: async (input, context) => shownTask(await (await context.app.tasks('read')).view(input.taskId), context),
   text: taskText,
 });
 
@@ -106,14 +122,28 @@ const claimedStep = z.object({
   claimId: z.string(),
   runId: z.string(),
   stepId: z.string(),
+  /** The number of the claim; it is in the `claimId` too. */
+  epoch: z.number(),
   agentId: z.string(),
+  /** `null`: it is no agent of a swarm. */
+  agentName: z.string().nullable(),
   kind: z.enum(['work', 'judge', 'merge']),
   attempt: z.number(),
   leaseUntil: z.string(),
   system: z.string(),
   prompt: z.string(),
   answerSchema: z.record(z.string(), z.unknown()),
+  /** How to give it back. */
+  next: z.string(),
 });
+
+/** Which calls take the answer to a claimed step. */
+function nextOf({ runId, stepId, epoch, kind }: HostStep): string {
+  const complete = `task_complete {"claimId": "${runId}/${stepId}/${epoch}", "answer": {…}}`;
+  const cast = `vote_cast {"runId": "${runId}", "stepId": "${stepId}", "epoch": ${epoch}, "ballots": […]}`;
+  const ways = kind === 'judge' ? `${complete}, or with its ballots alone: ${cast}` : complete;
+  return `Answer with ${ways}. Where it cannot be done, say why with task_fail.`;
+}
 
 /** `step` is `null` when nothing can be claimed; `reason` says why. */
 const taskClaimOutput = z.object({ step: claimedStep.nullable(), reason: z.string().nullable() });
@@ -141,12 +171,11 @@ async function wasLeft(runId: string, { app }: ToolContext): Promise<boolean> {
 
 const taskClaim = defineTool({
   name: 'task_claim',
-  description:
-    'Claims the next step that waits for the host: who to be, what to do, the schema of the answer. Do it, then task_complete.',
+  description: 'Claims the next step for the host: who to be, what to do, the schema of the answer. Do it, then task_complete.',
   input: z.strictObject({
     taskId: words(64).exactOptional().describe('task or run; default: the oldest that waits'),
     stepId: rare(words(200).exactOptional(), 'this step'),
-    agentId: rare(words(200).exactOptional(), 'only steps of this agent'),
+    agentId: rare(words(200).exactOptional(), 'only steps of this agent, by id or name'),
     claimant: rare(
       z
         .string()
@@ -176,17 +205,24 @@ const taskClaim = defineTool({
     }
     if (step === null) {
       if (runId === undefined) return { step: null, reason: 'no run has a step that waits for the host and is free' };
-      const { status } = await (await app.runs('read')).get(runId);
-      return { step: null, reason: `the run ${runId} is ${status} and has no step that waits for the host and is free` };
+      const { status, next } = await detail(context, runId, 0);
+      const why = `the run ${runId} is ${status} and has no step that waits for the host and is free`;
+      return { step: null, reason: next === null ? why : `${why}. ${next.replace(/\.$/u, '')}` };
     }
-    const { epoch, leaseUntil, ...rest } = step;
-    const claimId = `${step.runId}/${step.stepId}/${epoch}`;
-    return { step: { claimId, ...rest, leaseUntil: iso(leaseUntil) }, reason: null };
+    const { leaseUntil, ...rest } = step;
+    const claimId = `${step.runId}/${step.stepId}/${step.epoch}`;
+    return { step: { claimId, ...rest, leaseUntil: iso(leaseUntil), next: context.callWords(nextOf(step)) }, reason: null };
   },
   text: ({ step, reason }, style) => {
-    if (step === null) return `Nothing to claim: ${reason}.`;
-    const facts = fields({ claim: step.claimId, agent: step.agentId, kind: step.kind, until: step.leaseUntil }, style);
-    return `${facts}\n\n${step.system}\n\n${step.prompt}\n\nAnswer by this schema:\n${JSON.stringify(step.answerSchema, null, 2)}`;
+    if (step === null) return `Nothing to claim: ${printable(reason ?? '')}.`;
+    const facts = fields(
+      { claim: step.claimId, agent: step.agentId, name: step.agentName, kind: step.kind, until: step.leaseUntil },
+      style,
+    );
+    const schema = JSON.stringify(step.answerSchema, null, 2);
+    return printableLines(
+      `${facts}\n\n${step.system}\n\n${step.prompt}\n\nAnswer by this schema:\n${schema}\n\n${step.next}`,
+    ).join('\n');
   },
 });
 
@@ -200,66 +236,24 @@ function heldOf(id: string): { readonly runId: string; readonly stepId: string; 
   return { runId, stepId, epoch: Number(epoch) };
 }
 
-/** How a run stands after a step of it was answered. */
-const taskProgressOutput = z.object({
-  runId: z.string(),
-  status: z.enum(RUN_STATES),
-  /** Steps that wait for the host: claim them. */
-  waiting: z.array(z.string()),
-  /** Tasks that could start since this one is complete. */
-  started: z.array(z.string()),
-  outputs: z.array(z.string()),
-});
-
-/** Drives what others than the host do next, up to the run's end or its next wait. */
-async function goOn(runId: string, context: ToolContext): Promise<z.output<typeof taskProgressOutput>> {
-  const { app } = context;
-  const runs = await app.runs('write');
-  const before = await runs.get(runId);
-  // A run that waits for a budget or a person goes on when they have said so. Where another process drives it, that one
-  // may have found nothing left to do before this answer came.
-  const goesOn = before.status === 'awaiting_host' || before.status === 'interrupted' || before.status === 'running';
-  if (goesOn) await orElsewhere(app.resumeRun(runId, followOf(context)));
-  const { status, summary } = await runs.get(runId);
-  const waiting = status === 'awaiting_host' ? await (await app.hostDesk()).ready(runId) : [];
-  return {
-    runId,
-    status,
-    waiting: [...waiting],
-    started: [...(await startDependents(runId, context))],
-    outputs: summary?.outputs ?? [],
-  };
-}
-
-const progressText = (output: z.output<typeof taskProgressOutput>, style: TextStyle): string =>
-  fields(
-    {
-      run: output.runId,
-      status: output.status,
-      'waits for the host': output.waiting.join(', ') || null,
-      'started now': output.started.join(', ') || null,
-      outputs: output.outputs.join(', ') || null,
-    },
-    style,
-  );
-
 const taskComplete = defineTool({
   name: 'task_complete',
-  description: 'Brings back the answer to a claimed step, by its schema; the run goes on. Answers with the steps that wait next.',
+  description: 'Answers a claimed step by its schema; the run goes on. Tells what waits next.',
   input: z.strictObject({
     claimId,
     answer: z.union([z.record(z.string(), z.unknown()), words(1_048_576)]).describe('object by the answerSchema'),
   }),
-  output: taskProgressOutput,
+  /** `notes`: what the answer says of itself, and what of it was refused. */
+  output: taskProgressOutput.extend({ notes: z.array(z.string()) }),
   annotations: CHANGES,
   timeoutMs: 0,
   cli: { command: ['task', 'complete'], positional: ['claimId', 'answer'] },
   handler: async ({ claimId: id, answer }, context) => {
     const held = heldOf(id);
-    await (await context.app.hostDesk()).complete(held, answer);
-    return goOn(held.runId, context);
+    const { notes } = await (await context.app.hostDesk()).complete(held, answer);
+    return { ...(await goOn(held.runId, context)), notes: notes.map(noteWords) };
   },
-  text: progressText,
+  text: (output, style) => [progressText(output, style), ...output.notes.map((note) => `note: ${printable(note)}`)].join('\n'),
 });
 
 const taskFail = defineTool({
@@ -283,24 +277,35 @@ const taskFail = defineTool({
   text: progressText,
 });
 
-/** What came of a task: what its agents answered in words, and how many findings stand. */
+/**
+ * What came of a task: what its agents answered in words, and how many findings stand. `answers`: of all steps so far that
+ * said something, the last round's first; those of a completed run are `final`, and whole. `leftOut`: answers that did not fit.
+ */
 export const taskResultsOutput = z.object({
   id: z.string(),
   runId: z.string().nullable(),
   status: z.enum(TASK_STATES),
   reason: z.string().nullable(),
-  answers: z.array(z.object({ agentId: z.string(), stepId: z.string(), text: z.string(), confidence: z.number().nullable() })),
+  answers: z.array(
+    z.object({
+      agentId: z.string(),
+      /** `null`: it is no agent of a swarm. */
+      agentName: z.string().nullable(),
+      stepId: z.string(),
+      kind: z.enum(['work', 'judge', 'merge']),
+      final: z.boolean(),
+      text: z.string(),
+      confidence: z.number().nullable(),
+    }),
+  ),
+  leftOut: z.number(),
   findings: z.object({ confirmed: z.number(), undecided: z.number(), rejected: z.number() }).nullable(),
   outputs: z.array(z.string()),
 });
 
-function answersOf(report: Report | null): z.output<typeof taskResultsOutput>['answers'] {
-  return (report?.answers ?? []).map(({ confidence, ...answer }) => ({ ...answer, confidence: confidence ?? null }));
-}
-
 const taskResults = defineTool({
   name: 'task_results',
-  description: 'What came of a task or run: its answers in words, its findings in figures, where the report lies.',
+  description: 'What came of a task or run: the answers of its steps in words, its findings in figures, where the report lies.',
   input: z.strictObject({ taskId: words(64).describe('task or run') }),
   output: taskResultsOutput,
   annotations: READS,
@@ -310,23 +315,31 @@ const taskResults = defineTool({
     const runId = await runOf(app, id);
     if (runId.startsWith('task_')) {
       const { state, because } = await (await app.tasks('read')).view(runId);
-      return { id, runId: null, status: state, reason: because, answers: [], findings: null, outputs: [] };
+      return { id, runId: null, status: state, reason: because, answers: [], leftOut: 0, findings: null, outputs: [] };
     }
-    const { status, summary } = await (await app.runs('read')).get(runId);
+    const runs = await app.runs('read');
+    const { status, summary } = await runs.get(runId);
+    const { readAnswers } = await import('../run/step-answers.ts');
+    const { answers, leftOut } = await readAnswers(runs, runId);
     const isDone = status === 'completed' && summary !== null;
     return {
       id,
       runId,
       status,
       reason: summary?.reason ?? null,
-      answers: isDone ? answersOf(await app.report(runId)) : [],
+      answers: [...answers],
+      leftOut,
       findings: isDone ? { confirmed: summary.confirmed, undecided: summary.undecided, rejected: summary.rejected } : null,
       outputs: summary?.outputs ?? [],
     };
   },
-  text: ({ id, status, reason, answers, outputs }, style) => {
+  text: ({ id, status, reason, answers, leftOut, outputs }, style) => {
     const facts = fields({ task: id, status, reason, outputs: outputs.join(', ') || null }, style);
-    return [facts, ...answers.map(({ agentId, text }) => `${agentId}:\n${text}`)].join('\n\n');
+    const blocks = answers.map(({ agentId, agentName, kind, final, text }) => {
+      const who = agentName === null ? agentId : `${agentName} (${agentId})`;
+      return `${printable(who)}${final ? '' : `, ${kind}`}:\n${printableLines(text).join('\n')}`;
+    });
+    return [facts, ...blocks, ...(leftOut === 0 ? [] : [`${leftOut} more answers: see run_events`])].join('\n\n');
   },
 });
 

@@ -23,8 +23,8 @@ import type { Database } from '../store/database.ts';
 /** Whether a call may create the project's database: readers of an absent one see an empty one. */
 export type Access = 'read' | 'write';
 
-/** Asks the person in front of the caller; `null` when nobody is there to answer. */
-export type AskPerson = (question: string) => Promise<boolean | null>;
+/** Asks the person in front of the caller; `null` when nobody is there to answer. `withdrawn`: no answer is needed any more. */
+export type AskPerson = (question: string, withdrawn: AbortSignal) => Promise<boolean | null>;
 
 /** Hears events of a run. */
 export type OnEvents = (events: readonly RunEvent[]) => void;
@@ -80,7 +80,7 @@ export interface App {
   /** With what is wrong with its files and those of its roles. Throws `NotFoundError` with near names. */
   findSkill(name: string): Promise<FoundSkill>;
   /** As {@link App.findSkill}, and throws `InvalidInputError` when its files have errors. */
-  loadSkill(name: string): Promise<Skill>;
+  loadSkill(name: string): Promise<Skill & Pick<FoundSkill, 'source'>>;
   /** Capabilities that the local provider has. */
   capabilities(): Promise<readonly string[]>;
   /** Languages whose parser does not load here, each with the reason; empty when all load. */
@@ -116,6 +116,8 @@ export interface ToolContext {
   readonly onEvents?: OnEvents | undefined;
   /** 0–1 and a few words for people. */
   readonly progress: (done: number, what: string) => void;
+  /** A text that names calls, as the caller can make them; see `executor/call-words.ts`. */
+  readonly callWords: (text: string) => string;
 }
 
 /** How a tool's text looks. */

@@ -2,7 +2,7 @@ import type { SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api';
 import type { OTLPTraceExporter as OtlpExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import type { ReadableSpan, SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace-base';
 import type { Resource } from '@opentelemetry/resources';
-import { z } from 'zod';
+import * as z from 'zod';
 import { UnavailableError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Span } from './span.ts';

@@ -81,6 +81,18 @@ describe('findings', () => {
     expect(output.notes).toMatchObject([{ code: 'refused_findings', count: 5 }]);
   });
 
+  test('quote the file, or are shown with its own lines', async () => {
+    const output = await outputOf(await request(), {
+      ...NOTHING_FOUND,
+      findings: [
+        finding({ evidence: 'two\n  three' }),
+        finding({ rule: 'b', evidence: 'eval(everything) // not in the file' }),
+        finding({ rule: 'c', evidence: '' }),
+      ],
+    });
+    expect(output.findings.map(({ evidence }) => evidence)).toEqual(['two three', 'two', 'two']);
+  });
+
   test('print no secrets, and no more than 400 characters of evidence', async () => {
     const output = await outputOf(await request(), {
       ...NOTHING_FOUND,

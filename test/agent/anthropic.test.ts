@@ -342,7 +342,9 @@ describe('a reviewed file that gives orders', () => {
     );
     expect(bodies[0]).toMatchObject({ tools: [{ name: 'read_file' }] });
     expect(events).toMatchObject([{ tool: 'send_message', outcome: 'refused' }]);
-    expect(result).toMatchObject({ output: { findings: [{ rule: 'agent/forbidden-tool' }] } });
+    expect(result).toMatchObject({
+      output: { findings: [], notes: [{ code: 'refused_calls', message: expect.stringContaining('send_message'), count: 1 }] },
+    });
   });
 });
 

@@ -146,14 +146,17 @@ describe('answers', () => {
     expect(await ask()).toMatchObject({ status: 'completed', output: { text: 'all is well' } });
   });
 
-  test('what it was refused is told, and becomes a finding', async () => {
+  test('what it was refused is told, and is a note where no file names it', async () => {
     const denials = [{ tool_name: 'Read', tool_input: { file_path: '/etc/passwd' } }];
     const { ask, events } = await start({ ...ANSWER, denials });
     expect(await ask()).toMatchObject({
       status: 'completed',
-      output: { findings: [{ rule: 'agent/forbidden-access', message: expect.stringContaining('Read') }] },
+      output: { findings: [], notes: [{ code: 'refused_calls', message: expect.stringContaining('/etc/passwd'), count: 1 }] },
     });
-    expect(events).toMatchObject([{ type: 'tool_called', tool: 'Read', outcome: 'refused' }]);
+    expect(events).toMatchObject([
+      { type: 'child_started', pid: expect.any(Number) },
+      { type: 'tool_called', tool: 'Read', outcome: 'refused' },
+    ]);
   });
 
   test('a child that it leaves in the background does not keep the answer, and is ended', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { findCommand, parseInput, takeGlobals, usage } from '../../src/cli/arguments.ts';
+import { asksVersion, findCommand, parseInput, takeGlobals, usage } from '../../src/cli/arguments.ts';
 import { completions } from '../../src/cli/completions.ts';
 import { commandHelp, overview } from '../../src/cli/help.ts';
 import { allTools } from '../../src/tools/all-tools.ts';
@@ -67,6 +67,46 @@ describe('a command line', () => {
   });
 });
 
+describe('--version', () => {
+  const asks = (...argv: readonly string[]): readonly [boolean, boolean] => {
+    const { globals, rest } = takeGlobals(argv);
+    const words = rest.filter(({ text }) => !text.startsWith('-')).map(({ text }) => text);
+    return [globals.version === true, asksVersion(rest, findCommand(words, listings)?.listing)];
+  };
+
+  test.each([[['--version']], [['--version', 'memory', 'get', 'k']], [['-v']], [['memory', 'get', 'k', '-v']]])(
+    '%j is the global flag',
+    (argv) => {
+      expect(asks(...argv)).toEqual([true, false]);
+    },
+  );
+
+  test.each([[['memory', '--version']], [['memory', 'list', '--version']], [['tools', '--version', '--json']]])(
+    '%j asks for it too',
+    (argv) => {
+      expect(asks(...argv)).toEqual([false, true]);
+    },
+  );
+
+  test.each<[readonly string[], RegExp]>([
+    [['abc'], /--version is "abc"; expected a number/],
+    [[], /--version needs a value/],
+    [['none'], /--version is "none"/],
+  ])('of memory get is its own: %j', (value, message) => {
+    expect(asks('memory', 'get', 'k', '--version', ...value)).toEqual([false, false]);
+    expect(() => parse('memory_get', 'k', '--version', ...value)).toThrow(message);
+  });
+
+  test('of memory get goes to its schema, which refuses what is no version', () => {
+    expect(parse('memory_get', 'k', '--version', '-1')).toEqual({ key: 'k', version: -1 });
+    expect(() => parse('memory_store', 'k', 'v', '--version', '2')).toThrow('there is no flag --version');
+  });
+
+  test('nothing after the equals sign of a list is an empty list', () => {
+    expect(parse('memory_store', 'k', 'v', '--tags=')).toEqual({ key: 'k', value: 'v', tags: [] });
+  });
+});
+
 describe('the listings', () => {
   test('every tool has a command of its own, and the longest one wins', () => {
     const commands = listings.map(({ cli }) => cli?.command.join(' '));
@@ -80,7 +120,7 @@ describe('the listings', () => {
       expect(`mcp__plugin_skillflow_skillflow__${name}`.length).toBeLessThanOrEqual(64);
       expect(description.length, name).toBeLessThan(400);
       expect(inputSchema.type).toBe('object');
-      expect(outputSchema?.type).toBe('object');
+      expect(outputSchema?.type, name).toBe('object');
       for (const keyword of ['anyOf', 'oneOf', 'allOf']) expect(Object.keys(inputSchema)).not.toContain(keyword);
     }
   });
@@ -90,7 +130,7 @@ describe('the listings', () => {
     const bash = completions('bash', listings);
     for (const entry of listings) {
       expect(text).toContain(entry.cli?.command.join(' '));
-      expect(commandHelp(entry)).toContain(usage(entry));
+      expect(commandHelp(entry, listings)).toContain(usage(entry));
       expect(bash).toContain(entry.cli?.command.at(-1));
     }
     expect(() => completions('cmd.exe', listings)).toThrow('one of bash, zsh, fish');

@@ -16,12 +16,12 @@ test.each([
   ['', false],
   [null, null],
 ])('%j is %j', async (typed, answer) => {
-  expect(await askPerson('Go on?', { ...terminal(typed), signal: quiet })).toBe(answer);
+  expect(await askPerson('Go on?', { ...terminal(typed), signal: quiet, withdrawn: quiet })).toBe(answer);
 });
 
 test('asks again when it does not understand, and shows no control characters of the question', async () => {
   const { written, ...tty } = terminal('perhaps', 'y');
-  expect(await askPerson('Write \u001B[31mx?\nnow', { ...tty, signal: quiet })).toBe(true);
+  expect(await askPerson('Write \u001B[31mx?\nnow', { ...tty, signal: quiet, withdrawn: quiet })).toBe(true);
   expect(written).toEqual([String.raw`Write \x1b[31mx? now [y/N] `, 'Answer y or n.\n', String.raw`Write \x1b[31mx? now [y/N] `]);
 });
 
@@ -30,8 +30,23 @@ test('an interrupt is a no', async () => {
   const asking = askPerson('Go on?', {
     write: () => undefined,
     signal: stop.signal,
+    withdrawn: quiet,
     readLine: (signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(null))),
   });
   stop.abort();
   expect(await asking).toBe(false);
+});
+
+test('a question that is withdrawn has no answer, and says so', async () => {
+  const withdraw = new AbortController();
+  const written: string[] = [];
+  const asking = askPerson('Go on?', {
+    write: (text) => void written.push(text),
+    signal: quiet,
+    withdrawn: withdraw.signal,
+    readLine: (signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(null))),
+  });
+  withdraw.abort();
+  expect(await asking).toBe(null);
+  expect(written).toEqual(['Go on? [y/N] ', '\nNo answer is needed any more.\n']);
 });

@@ -14,7 +14,20 @@ beforeEach(async () => {
 afterEach(() => app[Symbol.asyncDispose]());
 
 /** The exit code of a command line, and what it printed on stdout and on stderr. */
-async function run(...argv: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+async function run(...argv: readonly string[]): Promise<Ran> {
+  return runWith({}, ...argv);
+}
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function runWith(
+  { stdin = new Uint8Array(), stdoutTty = false }: { readonly stdin?: Uint8Array; readonly stdoutTty?: boolean },
+  ...argv: readonly string[]
+): Promise<Ran> {
   const [out, err]: [string[], string[]] = [[], []];
   const { skillflow } = app;
   const code = await runCli({
@@ -32,9 +45,9 @@ async function run(...argv: readonly string[]): Promise<{ readonly code: number;
     serveMcp: async () => undefined,
     print: (text) => void out.push(text),
     complain: (text) => void err.push(text),
-    readStdin: async () => '',
+    readStdin: async () => stdin,
     env: {},
-    stdoutTty: false,
+    stdoutTty,
     stderrTty: false,
     columns: 100,
     readLine: async () => null,
@@ -82,6 +95,76 @@ describe('a wrong command line exits with 2 and says what is wrong', () => {
     expect(err).toMatch(/read-only/);
     expect(code).toBe(1);
   });
+});
+
+describe('a value', () => {
+  const odd = 'a\tb\r\nc\u001B[31m\u202E\uFEFFd\n\n';
+
+  test('goes from a pipe to a pipe byte for byte, and to a terminal without what would steer it', async () => {
+    const stdin = Buffer.from(`\uFEFF${odd}`);
+    expect((await runWith({ stdin }, 'memory', 'store', 'k', '-')).code).toBe(0);
+    expect((await run('memory', 'get', 'k')).out).toBe(stdin.toString());
+    const { out } = await runWith({ stdoutTty: true }, 'memory', 'get', 'k');
+    expect(out).toContain(String.raw`\x1b[31m\u202e\ufeffd`);
+    expect(out).not.toContain('\u001B');
+  });
+
+  test('that is no text goes into a pipe as JSON', async () => {
+    await app.call('memory_store', { key: 'k', value: { 'a\u202E': ['\u0085'] } });
+    const { out } = await run('memory', 'get', 'k');
+    expect(out.endsWith('}\n')).toBe(true);
+    expect(JSON.parse(out)).toEqual({ 'a\u202E': ['\u0085'] });
+  });
+
+  test.each([
+    ['memory', 'store', 'k', '-'],
+    ['call', 'memory_store', '-'],
+  ])('that is no UTF-8 is refused, and nothing is stored: %s %s', async (...argv) => {
+    const stdin = Buffer.concat([Buffer.from('{"key":"k","value":"a'), Buffer.from([0xff, 0xfe]), Buffer.from('b"}')]);
+    const { code, out, err } = await runWith({ stdin }, ...argv);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(/stdin is not text in UTF-8/);
+    expect((await run('memory', 'get', 'k')).code).toBe(2);
+  });
+});
+
+test('a tag with a comma is stored as it is, and said to be one', async () => {
+  const { code, err } = await run('memory', 'store', 'k', 'v', '--tags', 'one,two', 'three');
+  expect(code).toBe(0);
+  expect(err).toMatch(/is one tag, comma and all; several are: --tags one two/);
+  expect((await run('memory', 'get', 'k', '--json')).out).toContain('"tags":["one,two","three"]');
+  expect((await run('memory', 'store', 'k', 'v', '--tags', 'one', 'two')).err).toBe('');
+  await run('memory', 'store', 'k', 'v', '--tags=');
+  expect((await run('memory', 'get', 'k', '--json')).out).toContain('"tags":[]');
+});
+
+test('totals that are not exact are told as the least that there is', async () => {
+  const { memory } = app.skillflow.app;
+  await (await memory('write')).storeMany(Array.from({ length: 1100 }, (_, at) => ({ key: `k${at}`, value: 'apple' })));
+  expect((await run('memory', 'search', 'apple', '--limit', '2')).out).toMatch(/1–2 of at least 1000; more with offset 2/);
+  const legacy = await run('call', 'memory_search', '{"pattern": "apple", "limit": 2}');
+  expect(JSON.parse(legacy.out)).toMatchObject({ total: 1000, totalIsExact: false, message: '2 of at least 1000 found' });
+});
+
+test('a long key takes a third of a terminal at most', async () => {
+  await app.call('memory_store', { key: 'x'.repeat(500), value: 'v' });
+  for (const command of [['list'], ['search', 'v']]) {
+    const { out } = await run('memory', ...command);
+    for (const line of out.trim().split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+  }
+});
+
+test('what was deleted is said to have been', async () => {
+  await run('memory', 'delete', 'a');
+  const { code, err } = await run('memory', 'get', 'a');
+  expect(code).toBe(2);
+  expect(err).toMatch(/It was deleted; .*memory undelete/);
+});
+
+test('settings of several parts are shown in words', async () => {
+  const { out } = await run('config');
+  expect(out).toMatch(/^models +small none, standard none, large none/m);
+  expect(out).not.toContain('[object');
 });
 
 describe('a secret in the wrong place is not shown', () => {

@@ -105,6 +105,105 @@ describe('tasks', () => {
   });
 });
 
+describe('the agents of a swarm are those who work', () => {
+  const good = async (name: string, args: object): Promise<Body> => {
+    const { body, isError } = await call(name, args);
+    expect(isError, JSON.stringify(body)).toBe(false);
+    return body;
+  };
+  const claimed = z.object({
+    step: z.object({ claimId: z.string(), agentId: z.string(), agentName: z.string(), prompt: z.string() }),
+  });
+  const claim = async (taskId: unknown): Promise<z.output<typeof claimed>['step']> => {
+    calls.now += 10;
+    return claimed.parse(await calls.output('task_claim', { taskId })).step;
+  };
+  const answer = (claimId: string): Promise<unknown> => {
+    calls.now += 100;
+    return calls.output('task_complete', { claimId, answer: ANSWER });
+  };
+  let bob: string;
+  let eve: string;
+  beforeEach(async () => {
+    await good('swarm_init', { topology: 'ring' });
+    bob = String((await good('agent_spawn', { type: 'coder', name: 'bob', capabilities: ['sql'] }))['agentId']);
+    eve = String((await good('agent_spawn', { type: 'reviewer', name: 'eve' }))['agentId']);
+  });
+
+  test('daa_communication and load_balance: what is sent is in the prompt of the next step', async () => {
+    await good('daa_communication', { from: eve, to: bob, message: 'mind the index' });
+    await good('load_balance', { tasks: ['look at the sql of the reports'] });
+    const { taskId } = await good('task_orchestrate', { task: 'do it', strategy: 'sequential' });
+    const first = await claim(taskId);
+    expect(first).toMatchObject({ agentId: bob, agentName: 'bob' });
+    expect(first.prompt).toMatch(new RegExp(`message from ${eve}[^<]*mind the index`));
+    expect(first.prompt).toContain('look at the sql of the reports');
+    await good('daa_communication', { from: bob, to: eve, message: { while: 'it goes on' } });
+    await answer(first.claimId);
+    const second = await claim(taskId);
+    expect(second).toMatchObject({ agentId: eve, prompt: expect.stringContaining('{"while":"it goes on"}') });
+    await answer(second.claimId);
+    expect(await good('coordination_sync', {})).toMatchObject({ openMessages: 0, runs: { completed: 1 } });
+  });
+
+  test.each([
+    ['task_orchestrate', { task: 'do it', strategy: 'sequential' }],
+    ['parallel_execute', { tasks: [{ task: 'do it', strategy: 'sequential' }] }],
+    ['batch_process', { items: ['a.ts'], operation: 'review' }],
+  ] as const)(
+    '%s: its steps count for them in agent_metrics, swarm_status, agent_list and daa_fault_tolerance',
+    async (name, args) => {
+      await good(name, args);
+      const [row] = z.array(z.object({ id: z.string() })).parse(await calls.raw('SELECT id FROM task'));
+      const first = await claim(row?.id);
+      expect(await good('swarm_status', {})).toMatchObject({ activeAgents: 1, agentCount: 2 });
+      await calls.output('task_fail', { claimId: first.claimId, reason: 'no' });
+      expect(await good('swarm_status', {})).toMatchObject({ activeAgents: 0 });
+      expect(await good('daa_fault_tolerance', { agentId: first.agentId })).toMatchObject({
+        failed: 1,
+        message: expect.stringMatching(/^registered: 1 steps failed/),
+        lastActivityAt: expect.any(String),
+      });
+      const second = await claim(row?.id);
+      await answer(second.claimId);
+      expect(new Set([first.agentId, second.agentId])).toEqual(new Set([bob, eve]));
+      expect(await good('agent_metrics', { agentId: second.agentId })).toMatchObject({
+        agents: [{ steps: { completed: 1 }, lastActivityAt: new Date(calls.now).toISOString() }],
+      });
+      expect(await good('agent_list', {})).toMatchObject({
+        agents: [bob, eve].map((id) => ({ id, steps: { [id === first.agentId ? 'failed' : 'completed']: 1 } })),
+      });
+    },
+  );
+
+  test('load_balance counts steps that are to be done', async () => {
+    const ann = String((await good('agent_spawn', { type: 'coder', name: 'ann' }))['agentId']);
+    await good('daa_lifecycle_manage', { agentId: ann, action: 'pause' });
+    await good('task_orchestrate', { task: 'do it' });
+    await good('daa_lifecycle_manage', { agentId: ann, action: 'resume' });
+    expect(await good('load_balance', { tasks: ['a thing for a coder'] })).toMatchObject({
+      assignments: [{ agentId: ann, agentName: 'ann', queue: 1 }],
+    });
+  });
+
+  test('swarm_destroy ends tasks that wait', async () => {
+    const { taskId: first, swarmId } = await good('task_orchestrate', { task: 'one' });
+    const { taskId } = await good('task_orchestrate', { task: 'two', dependencies: [first] });
+    expect(await good('swarm_destroy', { swarmId })).toMatchObject({ tasksCancelled: [taskId] });
+    expect(await good('task_status', { taskId })).toMatchObject({
+      status: 'cancelled',
+      reason: expect.stringMatching(/destroyed/),
+    });
+  });
+
+  test('daa_consensus takes each voter once', async () => {
+    const { body, isError } = await call('daa_consensus', { agents: [bob, 'bob'], proposal: 'x' });
+    expect(isError).toBe(true);
+    expect(body).toMatchObject({ code: 'invalid_input', error: expect.stringMatching(/stands in it twice/) });
+    expect(await calls.raw('SELECT id FROM poll')).toStrictEqual([]);
+  });
+});
+
 describe('runs', () => {
   test('query_list and query_control: a run is listed while it goes on, and ends', async () => {
     const { runId } = await start('one');

@@ -161,7 +161,7 @@ describe('swarms, agents, tasks', () => {
     expect(second).toMatchObject({ status: 'blocked', reason: expect.stringContaining(String(first['taskId'])), runId: null });
     const status = await good('swarm_status', {}, 'swarm_status');
     expect(status).toMatchObject({
-      tasksByStatus: { awaiting_host: 1, not_started: 1 },
+      tasksByStatus: { awaiting_host: 1, blocked: 1 },
       topology: 'mesh',
       agentCount: 1,
       activeAgents: 0,

@@ -159,6 +159,66 @@ describe('following a run', { timeout: 60_000 }, () => {
     );
   });
 
+  const waitingRun = async (): Promise<string> => {
+    const { stdout } = await skillflow(['runs', '--limit', '1', '--json'], { cwd: place.dir });
+    const [run] = JSON.parse(stdout).runs;
+    return run?.status === 'awaiting_approval' ? run.runId : '';
+  };
+
+  test.each([
+    ['approve', 'completed'],
+    ['cancel', 'cancelled'],
+  ])('%s from elsewhere takes a question back that a client of 2025 was sent', async (verb, expected) => {
+    const client = new OldClient({ name: 'old', version: '1' }, { capabilities: { elicitation: {} } });
+    let tellAsked = (): void => undefined;
+    const asked = new Promise<void>((resolve) => (tellAsked = resolve));
+    client.setRequestHandler(ElicitRequestSchema, () => {
+      tellAsked();
+      return new Promise(() => undefined);
+    });
+    const transport = new OldTransport(program());
+    await client.connect(transport);
+    // This client takes no note of a cancellation of the request 0.
+    const heard: string[] = [];
+    const { onmessage } = transport;
+    transport.onmessage = (message) => {
+      if ('method' in message) heard.push(message.method);
+      onmessage?.(message);
+    };
+    try {
+      const called = client.callTool(CALL);
+      await asked;
+      const flags = verb === 'approve' ? ['--approved'] : [];
+      expect((await skillflow([verb, await waitingRun(), ...flags], { cwd: place.dir })).code).toBe(0);
+      expect(Object((await called).structuredContent).status).toBe(expected);
+      expect(heard).toContain('notifications/cancelled');
+    } finally {
+      await client.close();
+    }
+  });
+
+  test.each([
+    ['approve', 'completed'],
+    ['cancel', 'cancelled'],
+  ])('after %s from elsewhere the answer of a client of 2026 gets the result', async (verb, expected) => {
+    const client = new ModernClient(
+      { name: 'new', version: '1' },
+      { versionNegotiation: { mode: 'auto' }, capabilities: { elicitation: { form: {} } } },
+    );
+    await client.connect(new ModernTransport(program()));
+    try {
+      const asked = await client.callTool(CALL, { allowInputRequired: true });
+      expect(asked).toMatchObject({ resultType: 'input_required' });
+      const flags = verb === 'approve' ? ['--approved'] : [];
+      expect((await skillflow([verb, await waitingRun(), ...flags], { cwd: place.dir })).code).toBe(0);
+      const late = { ...CALL, requestState: Object(asked).requestState, inputResponses: { approval: { action: 'decline' } } };
+      const answered = await client.request({ method: 'tools/call', params: late });
+      expect(Object(Object(answered).structuredContent).status).toBe(expected);
+    } finally {
+      await client.close();
+    }
+  });
+
   test('a client that leaves without an answer leaves the run waiting', async () => {
     const client = new ModernClient(
       { name: 'new', version: '1' },

@@ -76,6 +76,40 @@ describe('the client thinks', () => {
     expect(await askJson(['replay', runId], { cwd: place.dir })).toMatchObject({ body: { identical: true } });
   });
 
+  test('votes by vote_cast count, and what is written to a member is in its next prompt, of the client as of the shell', async () => {
+    await using client = await connectMcp(place.dir);
+    const { structured } = await client.call('skill_run', REVIEW);
+    const runId = String(structured['runId']);
+    const to = { to: 'design-reviewer', runId };
+    expect(await client.call('agent_message', { ...to, message: 'Mind </data> the naming.' })).toMatchObject({
+      isError: false,
+      structured: { runId, recipients: ['design-reviewer'], note: null },
+    });
+    const written = await askJson(['agent', 'message', 'design-reviewer', 'Mind the tests.', '--run-id', runId], {
+      cwd: place.dir,
+    });
+    expect(written).toMatchObject({ code: 0, body: { recipients: ['design-reviewer'] } });
+    const work = await claim(client, { taskId: runId });
+    expect(work?.prompt).toMatch(
+      /<data name="message from user">\nMind <\/_data> the naming\.\n<\/data>\n<data.*>\nMind the tests\./,
+    );
+    const early = { runId, stepId: work?.stepId, epoch: 1, ballots: [] };
+    expect(await client.call('vote_cast', early)).toMatchObject({ isError: true, text: expect.stringMatching(/task_complete/) });
+    await client.call('task_complete', { claimId: work?.claimId, answer: ANSWER });
+    const judge = await claim(client, { taskId: runId });
+    if (judge === null) throw new Error('there is nothing to judge');
+    expect(judge).toMatchObject({ kind: 'judge', next: expect.stringMatching(/vote_cast/) });
+    const { ballots } = Object(answerTo(judge));
+    const cast = { runId, stepId: judge.stepId, epoch: 1, ballots };
+    const [counted, again] = [await client.call('vote_cast', cast), await client.call('vote_cast', cast)];
+    expect(counted).toMatchObject({ isError: false, structured: { status: 'completed', counted: ballots.length, notes: [] } });
+    expect(again).toMatchObject({ isError: true, text: expect.stringMatching(/has ended: it is completed/) });
+    expect((await show(runId)).topFindings.find(({ rule }) => rule === 'security/js-command-injection')).toMatchObject({
+      confirmedBy: expect.arrayContaining(['design-reviewer']),
+    });
+    expect(await askJson(['replay', runId], { cwd: place.dir })).toMatchObject({ body: { identical: true } });
+  });
+
   test('told to be local, or configured so, it is not asked', async () => {
     await using client = await connectMcp(place.dir);
     expect(await client.call('skill_run', { ...REVIEW, provider: 'local' })).toMatchObject({

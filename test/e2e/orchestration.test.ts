@@ -153,7 +153,7 @@ describe('money', () => {
     const { code, body } = await run(place, env, '--provider', 'anthropic', '--max-cost-usd', '0.0001');
     expect({ code, status: body.status, spending: body.spending }).toEqual({ code: 3, status: 'paused', spending: null });
     expect(api.requests).toHaveLength(0);
-    expect(body.waiting?.next).toMatch(/run_resume/);
+    expect(body.waiting?.next).toMatch(/skillflow resume/);
   });
 
   test('without a key nothing is begun, and it says what to do', async () => {
@@ -185,6 +185,15 @@ describe('money', () => {
     expect(JSON.stringify([body, await eventsOf(place, body.runId)])).not.toContain('sk-ant-wrong');
   });
 
+  test('an answer that had to be cut off may have cost more than is counted, which is said', async () => {
+    api.fallback(() => ({ type: 'flood', bytes: 16 * 1024 * 1024 }));
+    const { body } = await run(place, env, '--provider', 'anthropic');
+    expect(body.status).toBe('completed');
+    expect(body.spending).toMatchObject({ possiblyBilledTwice: 2 });
+    expect(body.notLookedAt.join()).toMatch(/design-reviewer failed: .*cut off; it may have cost more than what is counted/);
+    expect(report(body.runId, 'report.md')).toMatch(/2 attempts were cut off/);
+  });
+
   test('a key that is set is not used unasked, but named with the flag that uses it', async () => {
     const { code, body } = await run(place, env);
     expect({ code, provider: body.provider }).toEqual({ code: 0, provider: 'local' });
@@ -200,7 +209,65 @@ describe('money', () => {
   });
 });
 
+describe('time', () => {
+  test('a wall budget pauses a run whose model says nothing; more of it goes on', async () => {
+    api.fallback(() => ({ type: 'silence' }));
+    const { code, body } = await run(place, env, '--provider', 'anthropic', '--max-seconds', '3');
+    expect({ code, status: body.status }).toEqual({ code: 3, status: 'paused' });
+    expect(body.waiting).toMatchObject({ for: 'budget', budget: { what: 'wallMs', limit: 3_000 } });
+    expect(body.steps.find(({ stepId }) => stepId === PAID[0])).toMatchObject({ status: 'waiting' });
+    expect(body.spending).toMatchObject({ possiblyBilledTwice: 2 });
+    await until(() => (api.underWay() === 0 ? true : undefined), 'the call to be given up');
+    api.fallback(reviewer);
+    const again = await resume(body.runId, '--max-seconds', '300');
+    expect({ code: again.code, status: again.body.status }).toEqual({ code: 0, status: 'completed' });
+    expect(await replay(body.runId)).toMatchObject({ code: 0, body: { identical: true } });
+  });
+
+  test('a model that asks to wait for an hour is not waited for', async () => {
+    api.fallback(() => ({ type: 'status', status: 429, headers: { 'retry-after': '3600' } }));
+    const { code, body } = await run(place, env, '--provider', 'anthropic');
+    expect({ code, status: body.status }).toEqual({ code: 0, status: 'completed' });
+    expect(body.notLookedAt.join()).toMatch(/design-reviewer failed: .*less time left/);
+    expect(body.topFindings.length).toBeGreaterThan(0);
+  });
+});
+
 describe('interruptions', () => {
+  test('who joined a run leaves it alone when interrupted; the only one that drives it ends it', async () => {
+    api.fallback(() => ({ type: 'silence' }));
+    const { child, closed, id } = await startRun(1);
+    const joined = startSkillflow(['resume', id], { cwd: place.dir, env });
+    let said = '';
+    joined.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      said += chunk;
+    });
+    const left = new Promise((resolve) => void joined.on('close', resolve));
+    const hasJoined = async () => ((await eventsOf(place, id)).some(({ type }) => type === 'run_resumed') ? true : undefined);
+    await until(hasJoined, 'the other process to join');
+    joined.kill('SIGINT');
+    expect(await left).toBe(130);
+    expect(said).toMatch(/stopped working on run_\w+; another one goes on with it/);
+    expect((await runs()).runs).toMatchObject([{ status: 'running' }]);
+    expect(api.underWay()).toBeGreaterThan(0);
+    child.kill('SIGINT');
+    const { code } = await closed;
+    expect({ code, runs: (await runs()).runs }).toMatchObject({ code: 130, runs: [{ status: 'cancelled' }] });
+  });
+
+  test('killed in mid-call and cancelled, it says that the call may be billed', async () => {
+    api.fallback(() => ({ type: 'silence' }));
+    const { child, closed, id } = await startRun(1);
+    child.kill('SIGKILL');
+    await closed;
+    const { body } = await askJson<ThinkingRun>(['cancel', id], { cwd: place.dir, env });
+    expect(body.status).toBe('cancelled');
+    const shown = await askJson<ThinkingRun>(['show', id], { cwd: place.dir, env });
+    expect(shown.body.spending?.possiblyBilledTwice).toBeGreaterThan(0);
+    const { stdout } = await skillflow(['show', id], { cwd: place.dir, env });
+    expect(stdout).toMatch(/calls? (?:was|were) in flight and may be billed/);
+  });
+
   test('`cancel` in another process ends a call that hangs within a second', async () => {
     api.fallback(() => ({ type: 'silence' }));
     const { closed, id } = await startRun(1);
@@ -307,5 +374,26 @@ describe('claude-cli', () => {
     await askJson(['cancel', id], { cwd: place.dir });
     expect(await closed).toBe(130);
     await until(() => (claude.alive().length === 0 ? true : undefined), 'its processes to end');
+  });
+
+  test.each(['resume', 'cancel'])('one that outlived a killed Skillflow is ended by %s', async (verb) => {
+    const claude = await installFakeClaude(join(place.dir, '..', 'claude'), { mode: 'hang' });
+    const child = startSkillflow(['run', 'code-review-swarm', '--last', '1', '--provider', 'claude-cli', '--json'], {
+      cwd: place.dir,
+      env: { PATH: claude.path },
+    });
+    const closed = new Promise((resolve) => void child.on('close', resolve));
+    await until(() => (claude.hangs() ? true : undefined), 'claude to hang');
+    const id = (await runs()).runs[0]?.runId ?? '';
+    const isKnown = async () => ((await eventsOf(place, id)).some(({ type }) => type === 'child_started') ? true : undefined);
+    await until(isKnown, 'the journal to know of it');
+    child.kill('SIGKILL');
+    await closed;
+    const orphans = claude.alive();
+    expect(orphans.length).toBeGreaterThan(0);
+    await claude.set({ mode: 'answer', answer });
+    const { body } = await askJson<ThinkingRun>([verb, id], { cwd: place.dir, env: { PATH: claude.path } });
+    expect(body.status).toBe(verb === 'resume' ? 'completed' : 'cancelled');
+    await until(() => (claude.alive().length === 0 ? true : undefined), 'the orphans to end');
   });
 });

@@ -74,6 +74,28 @@ describe.skipIf(!hasTerminal)('a run on a terminal', { timeout: 120_000 }, () =>
     }
   });
 
+  test.each([
+    ['approve', 0],
+    ['cancel', 130],
+  ])('%s from elsewhere takes the question back', async (verb, expected) => {
+    const own = createGatedRepository();
+    const running = inTerminal(own, RUN);
+    const waiting = async (): Promise<string> => {
+      const { stdout } = await skillflow(['runs', '--limit', '1', '--json'], { cwd: own.dir });
+      const [run] = JSON.parse(stdout).runs;
+      return run?.status === 'awaiting_approval' ? run.runId : '';
+    };
+    await expect.poll(waiting, { timeout: 60_000, interval: 200 }).not.toBe('');
+    const flags = verb === 'approve' ? ['--approved'] : [];
+    const elsewhere = await skillflow([verb, await waiting(), ...flags], { cwd: own.dir });
+    expect(elsewhere.code, elsewhere.stderr).toBe(0);
+    const { code, shown } = await running;
+    expect(shown).toContain('No answer is needed any more.');
+    expect(code, shown).toBe(expected);
+    expect(hasReport(own, shown)).toBe(verb === 'approve');
+    own.remove();
+  });
+
   test('the end of what is typed leaves it waiting', async () => {
     const { code, shown } = await inTerminal(place, RUN, { typed: { after: ASKED, keys: '\u0004' } });
     expect(code, shown).toBe(3);
@@ -133,7 +155,8 @@ describe.skipIf(!hasTerminal)('a run on a terminal', { timeout: 120_000 }, () =>
       const { runId } = await newest();
       const { code, shown } = await inTerminal(large, ['watch', runId], { typed: { after: VIEW, keys: '\u0003' } });
       expect(code, shown.slice(-2000)).toBe(130);
-      expect((await running).code).toBe(0);
+      const ran = await running;
+      expect(ran.code, `${ran.stdout.slice(-3000)}${ran.stderr}`).toBe(0);
       expect(await newest()).toMatchObject({ runId, status: 'completed' });
     });
   });

@@ -22,9 +22,9 @@ describe('delete and undelete', () => {
     expect(await memory.get(k)).toBeUndefined();
     expect(await memory.namespaces()).toEqual([]);
     opened.now += 10;
-    expect(await memory.undelete(k)).toMatchObject({ id: 1, version: 2, created: false, bytes: 3, duplicates: [] });
-    expect(await memory.get(k)).toEqual(before);
-    expect(await memory.history(k)).toHaveLength(2);
+    expect(await memory.undelete(k)).toMatchObject({ id: 1, version: 3, created: false, bytes: 3, duplicates: [] });
+    expect(await memory.get(k)).toEqual({ ...before, version: 3, updatedAt: opened.now });
+    expect((await memory.history(k)).map(({ preview }) => preview)).toEqual(['two', 'two', 'one']);
     await expect(memory.undelete(k)).rejects.toThrow(NotFoundError);
     await expect(memory.undelete({ key: 'none' })).rejects.toThrow(/there is no deleted entry "none"/);
   });
@@ -81,6 +81,11 @@ describe('deleteNamespace', () => {
     expect((await memory.list({ namespace: 'n', deleted: true })).total).toBe(1200);
     await memory.undelete({ namespace: 'n', key: 'k7' });
     expect((await memory.list({ namespace: 'n' })).total).toBe(1);
+    expect(await memory.undeleteNamespace('n')).toBe(1199);
+    expect(await memory.undeleteNamespace('n')).toBe(0);
+    expect(await memory.undeleteNamespace('none')).toBe(0);
+    expect((await memory.list({ namespace: 'n' })).total).toBe(1200);
+    expect(await memory.get({ namespace: 'n', key: 'k9' })).toMatchObject({ version: 2, updatedAt: opened.now + 1 });
     await checkIndex(db);
   });
 });

@@ -36,6 +36,11 @@ export class EntriesModel {
     return entry?.versions.get(entry.version);
   }
 
+  /** Those that a value gets which is stored without any. */
+  tagsOf(name: string): readonly string[] {
+    return this.isThere(name) ? (this.current(name)?.tags ?? []) : [];
+  }
+
   store(name: string, said: Said, ttlMs: number | null, version: number): void {
     const old = this.entries.get(name);
     const expiresAt = ttlMs === null ? null : this.now + ttlMs;

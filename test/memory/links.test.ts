@@ -19,7 +19,7 @@ describe('supersede', () => {
     await memory.supersede(a, b, "it's 'new'; --\0");
     expect(await memory.get(a)).toMatchObject({ version: 2, validTo: opened.now, updatedAt: opened.now, value: 'a' });
     expect((await memory.get(b))?.validTo).toBeNull();
-    const linked = { kind: 'supersedes', reason: "it's 'new'; -- ", createdAt: opened.now, namespace: 'default' };
+    const linked = { kind: 'supersedes', reason: "it's 'new'; -- ", createdAt: opened.now, namespace: 'default', holds: true };
     expect(await memory.links(a)).toEqual([{ ...linked, direction: 'to', key: 'b', id: 2 }]);
     expect(await memory.links(b)).toEqual([{ ...linked, direction: 'from', key: 'a', id: 1 }]);
     opened.now += 1;

@@ -210,7 +210,7 @@ describe('store', () => {
       importance: 0.5,
       format: 'json',
       bytes: 7,
-      tags: [],
+      tags: ['a'],
       agent: null,
       session: null,
       run: null,
@@ -244,6 +244,35 @@ describe('store', () => {
     for (const change of [{ value: '{"a":[1]}' }, { tags: [] }, { kind: 'note' }, { importance: 0 }, { agent: undefined }]) {
       const before = (await memory.store(input)).version;
       expect(await memory.store({ ...input, ...change })).toMatchObject({ version: before + 1, created: false });
+    }
+  });
+
+  test('a new value keeps tags, kind and importance unless others are given; all else is of the write', async () => {
+    const described = { tags: ['x', 'y'], kind: 'fact', importance: 0.9 };
+    const of = { agent: 'me', session: 's', run: 'r', validFrom: 1, validTo: 2, ttlSeconds: 60 };
+    await memory.store({ key: 'k', value: 1, ...described, ...of });
+    await memory.store({ key: 'k', value: 2 });
+    const bare = { agent: null, session: null, run: null, validFrom: null, validTo: null, expiresAt: null };
+    expect(await memory.get({ key: 'k' })).toMatchObject({ ...described, ...bare, value: 2, version: 2 });
+    expect(await memory.store({ key: 'k', value: 2 })).toMatchObject({ version: 2 });
+    await memory.storeMany([
+      { key: 'other', value: 1 },
+      { key: 'k', value: 3, tags: [] },
+      { key: 'k', value: 4, importance: 0 },
+    ]);
+    expect(await memory.get({ key: 'k' })).toMatchObject({ tags: [], kind: 'fact', importance: 0, value: 4, version: 4 });
+  });
+
+  test('what is gone describes nothing that is stored under its name', async () => {
+    const plain = { tags: [], kind: 'note', importance: 0.5 };
+    const described = { value: 1, tags: ['x'], kind: 'fact', importance: 0.9 };
+    await memory.store({ key: 'deleted', ...described });
+    await memory.store({ key: 'expired', ...described, ttlSeconds: 1 });
+    await memory.delete({ key: 'deleted' });
+    clock += 1000;
+    for (const key of ['deleted', 'expired']) {
+      await memory.store({ key, value: 2 });
+      expect(await memory.get({ key })).toMatchObject(plain);
     }
   });
 

@@ -19,7 +19,9 @@ describe('storeMany', () => {
       namespace: at % 7 === 0 ? 'seven' : undefined,
       key: `k${at % 90}`,
       value: at % 3 === 0 ? { at: at % 100 } : `text ${at % 100}`,
-      tags: at % 5 === 0 ? ['five'] : [],
+      tags: at % 5 === 0 ? ['five'] : at % 5 === 1 ? [] : undefined,
+      kind: at % 13 === 0 ? 'fact' : undefined,
+      importance: at % 17 === 0 ? 0.9 : undefined,
       ttlSeconds: at % 11 === 0 ? 5 : undefined,
     }));
     await memory.store({ key: 'k5', value: 'before' });

@@ -92,6 +92,7 @@ const TABLES = [
   'memory_fts_data',
   'memory_fts_docsize',
   'memory_fts_config',
+  'memory_fts_folded',
   'run',
   'step',
   'event',

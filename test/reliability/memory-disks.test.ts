@@ -170,6 +170,8 @@ describe('a database that another process keeps locked', () => {
     const folder = await scratch.folder();
     const { memory, path, db } = await openIn(folder, testRuntime(hurried(20)));
     await memory.store({ key: 'k', value: 'before' });
+    expect((await memory.search({ query: 'before' })).total).toBe(1);
+    await memory.store({ key: 'late', value: 'waits for its place in the index' });
     const lock = await lockElsewhere(path);
     const writes = [
       memory.store({ key: 'k', value: 'after' }),
@@ -184,12 +186,20 @@ describe('a database that another process keeps locked', () => {
       memory.purge({ key: 'k' }),
     ];
     expect((await memory.get({ key: 'k' }))?.value).toBe('before');
-    expect((await memory.search({ query: 'before' })).total).toBe(1);
+    const found = await memory.search({ query: 'before' });
+    expect(found).toMatchObject({
+      total: 1,
+      vectors: expect.stringMatching(/1 entry stored lately is not searched by words yet/),
+    });
     for (const outcome of await Promise.allSettled(writes)) {
       expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(BusyError) });
     }
-    expect((await memory.list()).entries.map(({ key, version }) => [key, version])).toEqual([['k', 1]]);
+    expect((await memory.list()).entries.map(({ key, version }) => [key, version])).toEqual([
+      ['k', 1],
+      ['late', 1],
+    ]);
     await lock.release();
+    expect((await memory.search({ query: 'place' })).total).toBe(1);
     expect(await memory.store({ key: 'k', value: 'after' })).toMatchObject({ version: 2, created: false });
     await db.close();
     expect(await soundnessFaults(path)).toEqual([]);
@@ -211,6 +221,11 @@ describe('a database that another process keeps locked', () => {
 const nextTurn = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve));
 
 describe('a database that is taken away while it is open', () => {
+  const READS: readonly ((opened: OpenMemory) => Promise<unknown>)[] = [
+    ({ memory }) => memory.get({ key: 'k' }),
+    ({ memory }) => memory.list(),
+    ({ memory }) => memory.search({ query: 'ours' }),
+  ];
   const WRITES: readonly ((opened: OpenMemory) => Promise<unknown>)[] = [
     ({ memory }) => memory.store({ key: 'k', value: 'lost?' }),
     ({ memory }) => memory.storeMany([{ key: 'k', value: 'lost?' }]),
@@ -219,24 +234,30 @@ describe('a database that is taken away while it is open', () => {
     ({ memory }) => memory.deleteNamespace('default'),
   ];
 
-  test.skipIf(process.platform === 'win32')('deleted: no write is acknowledged, none makes an empty one', async () => {
-    const folder = await scratch.folder();
-    const opened = await openIn(folder);
-    await opened.memory.store({ key: 'k', value: 'v' });
-    for (const name of readdirSync(folder)) rmSync(join(folder, name));
-    await nextTurn();
-    for (const write of WRITES) await expect(write(opened)).rejects.toThrow(StorageError);
-    await opened.db.close();
-    expect(readdirSync(folder)).toEqual([]);
-    await expect(openMemory(opened.path, testRuntime(), true)).rejects.toThrow(NotFoundError);
-  });
-
   test.skipIf(process.platform === 'win32')(
-    'replaced: no write is acknowledged, and the one that is there now is left alone',
+    'deleted: no write is acknowledged, none makes an empty one, nothing is read',
     async () => {
       const folder = await scratch.folder();
-      const opened = await openIn(folder);
+      const opened = await openIn(folder, testRuntime(hurried(10_000)));
+      await opened.memory.store({ key: 'k', value: 'v' });
+      expect(await opened.memory.get({ key: 'k' })).toMatchObject({ value: 'v' });
+      for (const name of readdirSync(folder)) rmSync(join(folder, name));
+      await nextTurn();
+      for (const use of [...WRITES, ...READS]) await expect(use(opened)).rejects.toThrow(/was deleted while it was open/);
+      await opened.db.close();
+      expect(readdirSync(folder)).toEqual([]);
+      await expect(openMemory(opened.path, testRuntime(), true)).rejects.toThrow(NotFoundError);
+    },
+  );
+
+  test.skipIf(process.platform === 'win32')(
+    'replaced: no write is acknowledged, nothing is read of what was, and the one that is there now is left alone',
+    async () => {
+      const folder = await scratch.folder();
+      const opened = await openIn(folder, testRuntime(hurried(10_000)));
       await opened.memory.store({ key: 'k', value: 'ours' });
+      const reader = await openMemory(opened.path, testRuntime(hurried(10_000)), true);
+      expect(await reader.memory.get({ key: 'k' })).toMatchObject({ value: 'ours' });
       const theirs = join(folder, 'theirs');
       mkdirSync(theirs);
       const other = await openIn(theirs);
@@ -246,7 +267,9 @@ describe('a database that is taken away while it is open', () => {
       copyFileSync(other.path, opened.path);
       await nextTurn();
       const before = readFileSync(opened.path);
-      for (const write of WRITES) await expect(write(opened)).rejects.toThrow(StorageError);
+      for (const use of [...WRITES, ...READS]) await expect(use(opened)).rejects.toThrow(/was replaced while it was open/);
+      for (const read of READS) await expect(read(reader)).rejects.toThrow(StorageError);
+      await reader.db.close();
       await opened.db.close();
       expect(readFileSync(opened.path).equals(before)).toBe(true);
       const now = await openIn(folder);

@@ -5,6 +5,7 @@ import type { Row } from '../../src/store/database.ts';
 import { openRemoteDatabase } from '../../src/store/open-remote.ts';
 import { numberOf, textOf } from '../../src/store/row.ts';
 import type { Call, Write } from './ledger.ts';
+import { openMemory } from './open-memory.ts';
 import { COUNTER, SHARED } from './writer.ts';
 
 /** Earlier versions that an entry keeps. */
@@ -12,10 +13,15 @@ const VERSIONS_KEPT = 100;
 
 /** Queries whose rows are all faults; each names them. */
 const NONE_OF: Readonly<Record<string, string>> = {
-  'an entry without its full text':
-    'SELECT id FROM memory_entry WHERE deleted_at IS NULL AND id NOT IN (SELECT id FROM memory_fts_docsize)',
+  'an entry that is neither in the full text nor pending': `SELECT id FROM memory_entry WHERE deleted_at IS NULL
+    AND id <= (SELECT entry_id FROM memory_fts_folded) AND id NOT IN (SELECT id FROM memory_fts_docsize)`,
+  'an entry that is in the full text and pending':
+    'SELECT id FROM memory_fts_docsize WHERE id > (SELECT entry_id FROM memory_fts_folded)',
   'full text without its entry':
     'SELECT id FROM memory_fts_docsize WHERE id NOT IN (SELECT id FROM memory_entry WHERE deleted_at IS NULL)',
+  'no mark of what is pending': "SELECT 1 WHERE (SELECT typeof(entry_id) FROM memory_fts_folded) IS NOT 'integer'",
+  'more pending than allowed': `SELECT count(*) AS pending, most_pending FROM memory_fts_folded JOIN memory_entry e ON e.id > entry_id
+    GROUP BY most_pending HAVING pending >= most_pending`,
   'an entry whose last change is not in the log': `SELECT e.id, e.deleted_at, c.op FROM memory_entry e
     LEFT JOIN chg c ON c.seq = (SELECT max(seq) FROM chg WHERE entry_id = e.id)
     WHERE c.op IS NULL OR (c.op = 'delete') <> (e.deleted_at IS NOT NULL)`,
@@ -33,6 +39,8 @@ const NONE_OF: Readonly<Record<string, string>> = {
   'a link without its entry': `SELECT from_id, to_id FROM memory_link
     WHERE from_id NOT IN (SELECT id FROM memory_entry) OR to_id NOT IN (SELECT id FROM memory_entry)`,
 };
+
+const INDEX_CHECK = `INSERT INTO memory_fts (memory_fts, rank) VALUES ('integrity-check', 1)`;
 
 /** A database that is looked at, past our own way of opening files. */
 interface Looked {
@@ -67,7 +75,7 @@ async function faultsOf(db: Looked): Promise<readonly string[]> {
   const integrity = (await db.all('PRAGMA integrity_check')).map((row) => textOf(row, 'integrity_check'));
   if (integrity.join() !== 'ok') faults.push(`integrity_check: ${integrity.join('; ')}`);
   try {
-    await db.run(`INSERT INTO memory_fts (memory_fts, rank) VALUES ('integrity-check', 1)`);
+    await db.run(INDEX_CHECK);
   } catch (error) {
     faults.push(`the full-text index and the table differ: ${String(error)}`);
   }
@@ -78,18 +86,39 @@ async function faultsOf(db: Looked): Promise<readonly string[]> {
   return [...faults, ...(await hashFaults(db))];
 }
 
+/** What must be nothing once somebody has searched. */
+const NONE_AFTER_SEARCH: Readonly<Record<string, string>> = {
+  'an entry that is pending after a search': 'SELECT id FROM memory_entry WHERE id > (SELECT entry_id FROM memory_fts_folded)',
+  'an entry without its full text':
+    'SELECT id FROM memory_entry WHERE deleted_at IS NULL AND id NOT IN (SELECT id FROM memory_fts_docsize)',
+};
+
+async function faultsAfterSearch(location: string): Promise<readonly string[]> {
+  await using opened = await openMemory(location, createRuntime('silent'));
+  const { vectors } = await opened.memory.search({ query: 'anything' });
+  const faults: string[] = vectors === 'off' ? [] : [`a search says: ${vectors}`];
+  for (const [what, sql] of Object.entries(NONE_AFTER_SEARCH)) {
+    const rows = await opened.db.all(sql);
+    if (rows.length > 0) faults.push(`${what}, ${rows.length} times: ${JSON.stringify(rows.slice(0, 3))}`);
+  }
+  await opened.db.run(INDEX_CHECK).catch((error: unknown) => faults.push(`after a search: ${String(error)}`));
+  return faults;
+}
+
 /**
- * What is wrong with a database of memory, by SQL alone; empty when it is sound. Nobody else may write meanwhile.
+ * What is wrong with a database of memory, by SQL alone; empty when it is sound. Nobody else may write meanwhile. A search
+ * is made at the end, which takes what is pending into the index.
  * @param location a file's path, or the URL of a server
  */
 export async function soundnessFaults(location: string): Promise<readonly string[]> {
   if (location.startsWith('http')) {
     await using db = await openRemoteDatabase({ url: location, runtime: createRuntime('silent') });
-    return await faultsOf(db);
+    return [...(await faultsOf(db)), ...(await faultsAfterSearch(location))];
   }
-  return withConnection(location, (connection) =>
+  const faults = await withConnection(location, (connection) =>
     faultsOf({ all: async (sql) => connection.all(sql), run: async (sql) => connection.exec(sql) }),
   );
+  return faults.length > 0 ? faults : faultsAfterSearch(location);
 }
 
 interface Stored {

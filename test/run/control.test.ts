@@ -172,6 +172,45 @@ describe('budgets', () => {
     expectEachOnce(second.asked);
   });
 
+  test.each(['tokens', 'costUsd'] as const)('the limit of a day (%s) holds for runs at the same time as well', async (what) => {
+    const limit = what === 'tokens' ? 75 : 3.75;
+    const dayLimits = { tokens: null, costUsd: null, [what]: limit };
+    const place = await setup({ dayLimits });
+    const other = await createRunPlace(place.dir, onCleanUp, { dayLimits });
+    let most = 0;
+    let spent = 0;
+    const provider = scripted(
+      async ({ limits }): Promise<AskResult> => {
+        const allowed = (what === 'tokens' ? limits.maxTokens : limits.maxCostUsd) ?? Infinity;
+        most = Math.max(most, spent + allowed);
+        await new Promise((resolve) => void setTimeout(resolve, 20));
+        spent += what === 'tokens' ? 10 : 0.5;
+        return { status: 'completed', output: EMPTY, usage: USAGE };
+      },
+      { name: 'anthropic', paid: true },
+    );
+    const runIds = await Promise.all([place, other].map((one) => one.run(provider, { execution: ONE_AT_A_TIME })));
+    for (const runId of runIds) {
+      expect((await place.events(runId)).at(-1)).toMatchObject({ type: 'run_paused', budget: { scope: 'day', what, limit } });
+    }
+    // What has room begins; the one that was under way in the other run at that time may go beyond.
+    expect([8, 9]).toContain(provider.asked.length);
+    expect(most).toBeLessThanOrEqual(limit + (what === 'tokens' ? 10 : 0.5));
+  });
+
+  test.each(['tokens', 'costUsd'] as const)('the limit of a run (%s) holds for all processes that drive it', async (what) => {
+    const place = await setup();
+    const other = await createRunPlace(place.dir, onCleanUp);
+    const provider = paying(30);
+    const budget = { run: { ...NONE, [what]: what === 'tokens' ? 25 : 1.25 }, agent: NONE };
+    const running = place.run(provider, { budget, execution: ONE_AT_A_TIME });
+    while (provider.asked.length === 0) await new Promise((resolve) => void setTimeout(resolve, 2));
+    const [{ runId } = { runId: '' }] = await place.runs.list({ limit: 1, offset: 0 });
+    await Promise.all([running, other.resume(provider, runId)]);
+    expect([3, 4]).toContain(provider.asked.length);
+    expect((await place.control.look(runId)).state).toMatchObject({ status: 'running', waiting: 'budget' });
+  });
+
   test('an attempt that was too large for what is left pauses the run, and what it used counts', async () => {
     const place = await setup();
     const provider = scripted(
@@ -267,11 +306,11 @@ describe('approvals', () => {
     const questions: string[] = [];
     const askPerson = async (question: string): Promise<boolean> => {
       questions.push(question);
-      await new Promise((resolve) => void setTimeout(resolve, 300)); // longer than the run may take
+      await new Promise((resolve) => void setTimeout(resolve, 3_200)); // longer than the run may take
       return answer;
     };
     const { runner } = place.process(provider);
-    const swarm = skill({ approvals: ['spending'], timeoutMs: 250 });
+    const swarm = skill({ approvals: ['spending'], timeoutMs: 3_000 });
     const request = { skill: swarm, task: 't', selection: { tree: true }, provider: 'anthropic' } as const;
     const runId = await runner.run(request, { ...following(), askPerson });
     expect(questions).toHaveLength(1);

@@ -213,6 +213,36 @@ test('a cascade grows in the journal, and another process goes on with the very 
   expect(grown).toEqual(shape.slice(STEPS.length).map(({ id }) => id));
 });
 
+test('why a cascade grew no further is in its journal, its fold and its report, and is replayed', async () => {
+  const stopped = (events: readonly RunEvent[]) => events.filter(({ type }) => type === 'growth_stopped');
+  const place = await setup();
+  const runId = await place.run(scripted(climbing), { strategy: 'cascade', maxRounds: 1, approvals: ['writing'] });
+  const reason = expect.stringMatching(/^Layer 2 came to .*, up from .*: max_rounds, which is 1, allows no further layer\.$/);
+  expect(stopped(await place.events(runId))).toMatchObject([{ why: 'bound', reason }]);
+  await place.control.approve(runId, { approved: true, note: null });
+  await (await createRunPlace(place.dir, onCleanUp)).resume(scripted(climbing), runId);
+  const events = await place.events(runId);
+  expect(stopped(events)).toHaveLength(1); // also when another process ends the run
+  expect(fold(events)).toMatchObject({ status: 'completed', growthEnd: reason });
+  expect(readFileSync(join(place.dir, '.skillflow', 'runs', runId, 'report.md'), 'utf8')).toMatch(
+    /\*\*No further layer:\*\* Layer 2 came to/,
+  );
+  const again = await replay(place.journal, place.dir, runId);
+  expect(again.report.run).toMatchObject({ growthEnd: reason });
+  expect(again.files.map(({ state }) => state)).toEqual(['same', 'same', 'same']);
+
+  await place.control.repeat(runId, '1-work-finder', false);
+  await place.resume(scripted(reviewing), runId);
+  await place.control.approve(runId, { approved: true, note: null });
+  await place.resume(scripted(reviewing), runId);
+  const last = stopped(await place.events(runId)).at(-1);
+  expect(fold(await place.events(runId)).growthEnd).toBe(last?.type === 'growth_stopped' ? last.reason : null);
+  expect((await replay(place.journal, place.dir, runId)).files.map(({ state }) => state)).toEqual(['same', 'same', 'same']);
+
+  const plain = await setup();
+  expect(stopped(await plain.events(await plain.run(scripted(climbing))))).toEqual([]);
+});
+
 describe('doing a step again', () => {
   test('it and what depends on it are done, all else stands; the report is made anew', async () => {
     const place = await setup();

@@ -211,12 +211,24 @@ async function happen(world: World, state: FoldedRun, { what, n }: Happening): P
     // Above all a claim of an owner that holds the same step by a newer one.
     const held = ({ stepId, owner }: Claim): boolean => claims.some((one) => one.stepId === stepId && one.owner === owner);
     const late = old.find(held) ?? old[n % Math.max(1, old.length)];
-    const result = { output: EMPTY, reported: [], durationMs: 1, provider: 'anthropic' };
+    const usage = n % 2 === 0 ? undefined : { ...USAGE, costUsd: 0.25 };
+    const result = { output: EMPTY, reported: [], durationMs: 1, provider: 'anthropic', usage };
     if (late !== undefined && (await log.complete(late, result)) !== null) world.faults.push(`${late.stepId} ended twice`);
   } else {
     await wait(world, what);
     await aboutRun(world, state, what, n);
   }
+}
+
+/** Steps that came to an end while their run had ended. */
+function endedAfterTheEnd(events: readonly RunEvent[]): readonly RunEvent[] {
+  let hasEnded = false;
+  return events.filter((event) => {
+    if (event.type === 'run_resumed') hasEnded = false;
+    if (event.type === 'run_failed' || event.type === 'run_cancelled') hasEnded = true;
+    const isEnd = event.type === 'step_completed' || event.type === 'step_skipped';
+    return hasEnded && (isEnd || (event.type === 'step_failed' && !event.willRetry));
+  });
 }
 
 async function readAll(journal: ReturnType<typeof createJournal>, runId: string): Promise<readonly RunEvent[]> {
@@ -278,6 +290,7 @@ describe(`state = fold(events) (seed ${SEED}; RELIABILITY_SEED repeats another)`
       }
       const events = await readAll(journal, runId);
       for (const { type } of events) seen.add(type);
+      expect(endedAfterTheEnd(events)).toEqual([]);
       expect([...held.keys()].map((length) => stateOf(fold(events.slice(0, length))))).toEqual([...held.values()]);
       expect(world.faults).toEqual([]);
       expect(fold(events)).toEqual(growing.state); // in one go or piece by piece
@@ -285,7 +298,7 @@ describe(`state = fold(events) (seed ${SEED}; RELIABILITY_SEED repeats another)`
     await fc.assert(property, { seed: SEED, numRuns: RUNS });
     const expected = ['step_started', 'step_completed', 'step_failed', 'step_skipped', 'step_reset', 'plan_grown', 'run_resumed'];
     expect([...seen]).toEqual(
-      expect.arrayContaining([...expected, 'run_paused', 'approval_given', 'cancel_asked', 'run_failed']),
+      expect.arrayContaining([...expected, 'run_paused', 'approval_given', 'cancel_asked', 'run_failed', 'usage_recorded']),
     );
   });
 });

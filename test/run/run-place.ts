@@ -93,7 +93,7 @@ export async function createRunPlace(
     journal,
     process,
     runs: createRuns({ db, journal, runtime }),
-    control: createRunControl({ log: process(scripted(reviewing)).store.log, journal }),
+    control: createRunControl({ log: process(scripted(reviewing)).store.log, journal, runtime }),
     run: (provider, spec = {}, signal) => start(provider, 'a task\0with a NUL', spec, signal),
     request: (provider, task) => start(provider, task, {}),
     resume: (provider, runId) => process(provider).runner.resume(runId, following()),

@@ -39,7 +39,7 @@ describe('swarms', () => {
     const row = await other.get('SELECT * FROM swarm WHERE id = ?', [made.swarmId]);
     expect(row).toMatchObject({ topology: 'hierarchy', max_agents: 3, status: 'active', config: '{"a":[1,null,"x"]}' });
     const read = await createSwarms({ db: other, runtime }).status(made.swarmId);
-    expect(read).toStrictEqual({ ...made, agents: {}, tasks: {} });
+    expect(read).toStrictEqual({ ...made, agents: {}, busyAgents: 0, tasks: {} });
   });
 
   test('the newest active swarm is the default, also among swarms of one millisecond', async () => {
@@ -85,7 +85,11 @@ describe('agents', () => {
       capabilities: '["a","b"]',
     });
     const elsewhere = createSwarms({ db: other, runtime });
-    expect((await elsewhere.listAgents({ limit: 10, offset: 0 })).agents).toStrictEqual([analyst, coder]);
+    const idle = { steps: {}, openSteps: 0, busy: false, lastActivityAt: null };
+    expect((await elsewhere.listAgents({ limit: 10, offset: 0 })).agents).toStrictEqual([
+      { ...analyst, ...idle },
+      { ...coder, ...idle },
+    ]);
     expect((await elsewhere.status()).agents).toStrictEqual({ registered: 2 });
   });
 
@@ -144,7 +148,7 @@ describe('tasks', () => {
     expect(first).toMatchObject({ swarmId, runId: null });
     const second = await swarms.submitTask({ ...TASK, dependencies: [first.taskId], priority: 'critical' });
     expect(await createSwarms({ db: other, runtime }).taskStatus(second.taskId)).toStrictEqual(second);
-    expect((await swarms.status()).tasks).toStrictEqual({ not_started: 2 });
+    expect((await swarms.status()).tasks).toStrictEqual({ blocked: 1, not_started: 1 });
   });
 
   test('belong to no swarm when there is none', async () => {

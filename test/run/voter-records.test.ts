@@ -26,6 +26,7 @@ test('what a type of another name earns counts for its role, as in votes that ca
     epoch: 1,
     failures: 0,
     owner: null,
+    child: null,
     startedAt: 0,
     endedAt: 1,
     durationMs: 1,

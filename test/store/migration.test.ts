@@ -61,7 +61,6 @@ describe('migrations', () => {
   });
 
   test('up by two connections at once happens once', async () => {
-    await migrateTo(db, 0);
     const other = await openDatabase(path, { runtime: testRuntime() });
     scratch.onCleanUp(() => other.close());
     await migrateTo(db, 0);
@@ -75,13 +74,13 @@ describe('migrations', () => {
   });
 
   test('a failing migration leaves nothing behind', async () => {
-    await migrateTo(db, 0);
-    await db.run('CREATE TABLE swarm (in_the_way)');
-    await expect(migrateTo(db)).rejects.toThrow(/swarm already exists/);
-    expect(await version()).toBe(0);
-    expect(await db.all("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'sqlite_sequence'")).toEqual([
-      { name: 'swarm' },
-    ]);
+    await migrateTo(db, 2);
+    const tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'spend' ORDER BY name";
+    const before = await db.all(tables);
+    await db.run('CREATE TABLE spend (in_the_way)');
+    await expect(migrateTo(db)).rejects.toThrow(/not those of schema version 2, .*spend already exists/);
+    expect(await version()).toBe(2);
+    expect(await db.all(tables)).toEqual(before);
   });
 });
 
@@ -151,6 +150,83 @@ describe('memory from version 1 to 2 and back', () => {
   });
 });
 
+describe('memory from version 3 to 4 and back', () => {
+  const CHECK = "INSERT INTO memory_fts (memory_fts, rank) VALUES ('integrity-check', 1)";
+  const DAMAGE = /full-text index .* is damaged, while the entries themselves are intact/;
+  const found = async (word: string): Promise<unknown> =>
+    (await db.all('SELECT rowid AS id FROM memory_fts WHERE memory_fts MATCH ? ORDER BY rowid', [word])).map((row) => row['id']);
+  const mark = async (): Promise<unknown> => (await db.get('SELECT entry_id FROM memory_fts_folded'))?.['entry_id'];
+  const add = async (from: number, to: number): Promise<void> => {
+    for (let n = from; n <= to; n += 1) await db.run(ENTRY, [`k${n}`, `word${n} all`, null]);
+  };
+
+  test('begins with everything in the index, and goes back with everything in it', async () => {
+    await migrateTo(db, 3);
+    await add(1, 5);
+    await db.run("UPDATE memory_entry SET deleted_at = 1 WHERE key = 'k5'");
+    await migrateTo(db);
+    expect(await mark()).toBe(5);
+    await add(6, 8);
+    await db.run("UPDATE memory_entry SET deleted_at = 1 WHERE key = 'k7'");
+    expect(await found('all')).toEqual([1, 2, 3, 4]);
+    await db.run(CHECK);
+    await migrateTo(db, 3);
+    expect(await found('all')).toEqual([1, 2, 3, 4, 6, 8]);
+    await add(9, 9);
+    expect(await found('all')).toEqual([1, 2, 3, 4, 6, 8, 9]);
+    await db.run(CHECK);
+    await migrateTo(db);
+    expect(await mark()).toBe(9);
+    expect(await db.integrity()).toBe('ok');
+  });
+
+  test('the index agrees with the entries up to the mark, whatever is done to those on either side', async () => {
+    await add(1, 63);
+    expect([await mark(), await found('all')]).toEqual([0, []]);
+    await db.run(CHECK);
+    await db.run("UPDATE memory_entry SET value = 'changed' WHERE key = 'k1'");
+    await db.run("DELETE FROM memory_entry WHERE key = 'k2'");
+    await db.run("UPDATE memory_entry SET deleted_at = 1 WHERE key = 'k3'");
+    await db.run(CHECK);
+    await add(64, 64);
+    expect(await mark()).toBe(64);
+    expect(await found('changed')).toEqual([1]);
+    expect(await found('all')).toEqual(Array.from({ length: 61 }, (_, at) => at + 4));
+    await db.run("UPDATE memory_entry SET deleted_at = NULL WHERE key = 'k3'");
+    await db.run("UPDATE memory_entry SET value = 'changed too' WHERE key = 'k4'");
+    await db.run("UPDATE memory_entry SET deleted_at = 1 WHERE key = 'k5'");
+    await db.run("DELETE FROM memory_entry WHERE key = 'k6'");
+    expect(await found('all')).toEqual([3, ...Array.from({ length: 58 }, (_, at) => at + 7)]);
+    expect(await found('changed')).toEqual([1, 4]);
+    await db.run(CHECK);
+    await db.run("INSERT INTO memory_fts (memory_fts) VALUES ('rebuild')");
+    await db.run(CHECK);
+    expect(await found('changed')).toEqual([1, 4]);
+  });
+
+  test('an id below the mark, given by hand, is in the index at once', async () => {
+    await add(1, 64);
+    await db.run("DELETE FROM memory_entry WHERE key = 'k9'");
+    await db.run(`INSERT INTO memory_entry (id, namespace, key, value, format, hash, created_at, updated_at)
+      VALUES (9, 'n', 'again', 'by hand', 'text', x'00', 1, 1)`);
+    expect(await found('hand')).toEqual([9]);
+    await db.run(CHECK);
+  });
+
+  test.each([
+    ['is absent', 'DELETE FROM memory_fts_folded'],
+    ['has no table', 'DROP TABLE memory_fts_folded'],
+  ])('a mark that %s changes nothing about what is stored, and is named', async (_how, damage) => {
+    await add(1, 66);
+    const entries = await db.all('SELECT * FROM memory_entry');
+    await db.run(damage);
+    await expect(add(67, 67)).rejects.toThrow(DAMAGE);
+    await expect(db.run("UPDATE memory_entry SET value = 'x' WHERE key = 'k66'")).rejects.toThrow(DAMAGE);
+    await expect(db.run("DELETE FROM memory_entry WHERE key = 'k1'")).rejects.toThrow(DAMAGE);
+    expect(await db.all('SELECT * FROM memory_entry')).toEqual(entries);
+  });
+});
+
 describe('the journal', () => {
   test('cannot be changed, nor deleted from, except with its run', async () => {
     await db.run(RUN, ['r', 'running']);
@@ -170,6 +246,7 @@ describe('the journal', () => {
 });
 
 describe('memory', () => {
+  const FOLD = 'UPDATE memory_fts_folded SET entry_id = (SELECT max(id) FROM memory_entry)';
   const find = async (word: string): Promise<unknown> =>
     (
       await db.all('SELECT key FROM memory_entry WHERE id IN (SELECT rowid FROM memory_fts WHERE memory_fts MATCH ?)', [word])
@@ -178,6 +255,8 @@ describe('memory', () => {
   test('the index and the change log follow every change; ids are never used again', async () => {
     await db.run(ENTRY, ['a', 'running café', null]);
     await db.run(ENTRY, ['b', '{"x":"line\\nbreak"}', 'line\nbreak']);
+    expect(await find('run')).toEqual([]);
+    await db.run(FOLD);
     expect(await find('run')).toEqual(['a']); // stemmed
     expect(await find('CAFE')).toEqual(['a']); // without diacritics
     expect(await find('break')).toEqual(['b']);

@@ -1,12 +1,22 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { DatabaseDamagedError, NotFoundError, SkillflowError, StorageError } from '../../src/errors.ts';
+import { ConflictError, DatabaseDamagedError, NotFoundError, SkillflowError, StorageError } from '../../src/errors.ts';
 import { connect } from '../../src/store/connection.ts';
 import type { Database } from '../../src/store/database.ts';
-import { migrateTo, SCHEMA_VERSION } from '../../src/store/migration.ts';
+import { SCHEMA_VERSION } from '../../src/store/migration.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
 import { contents, testRuntime, useScratch } from './scratch.ts';
 
@@ -72,14 +82,25 @@ describe('a new database', () => {
     expect(await reader.all('SELECT tool FROM call')).toEqual([{ tool: 't' }]);
   });
 
-  test('may be an empty file', async () => {
-    writeFileSync(path, '');
-    expect(await (await open()).integrity()).toBe('ok');
+  test('has its name when it is whole; nothing else is left in the folder', async () => {
+    await open();
+    expect(readdirSync(folder).sort()).toEqual(['skillflow.db', 'skillflow.db-shm', 'skillflow.db-wal']);
+    expect(await (await open(path, true)).get('PRAGMA user_version')).toEqual({ user_version: SCHEMA_VERSION });
   });
 
-  test('and one that was opened, but never got its tables', async () => {
-    await sql('PRAGMA journal_mode = WAL', 'CREATE TABLE t (a)', 'DROP TABLE t');
-    expect(await (await open()).integrity()).toBe('ok');
+  test('is made once when several open it at the same time, and all see each other', async () => {
+    const dbs = await Promise.all(Array.from({ length: 6 }, () => open()));
+    for (const [n, db] of dbs.entries()) await db.run(CALL, [`from ${n}`, '']);
+    for (const db of dbs) expect(await db.get('SELECT count(*) AS n FROM call')).toEqual({ n: 6 });
+    expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
+  test('what a killed creator left behind is removed', async () => {
+    const { host } = testRuntime();
+    const left = join(folder, `.skillflow-${host.replaceAll(/[^\w.]/g, '_')}-999999999-t_1.tmp`);
+    for (const ending of ['', '-journal', '-wal']) writeFileSync(`${left}${ending}`, 'half');
+    await open();
+    expect(readdirSync(folder).filter((name) => name.includes('.tmp'))).toEqual([]);
   });
 
   test('after close the one file is whole: a copy has everything', async () => {
@@ -108,6 +129,29 @@ describe('a damaged file is left as it is', () => {
     writeFileSync(path, content);
     expect(await refusal()).toBe('database_damaged');
     expect(await refusal(true)).toBe('database_damaged');
+  });
+
+  test.each([false, true])('cut to nothing, or without its tables: no new database (read only: %s)', async (readOnly) => {
+    writeFileSync(path, '');
+    expect(await refusal(readOnly)).toBe('database_damaged');
+    writeFileSync(`${path}-wal`, 'a log');
+    expect(await refusal(readOnly)).toBe('database_damaged');
+    rmSync(path);
+    expect(await refusal(readOnly)).toBe('database_damaged');
+    rmSync(`${path}-wal`);
+    await sql('PRAGMA journal_mode = WAL', 'CREATE TABLE t (a)', 'DROP TABLE t');
+    expect(await refusal(readOnly)).toBe('database_damaged');
+  });
+
+  test.each([0, 1, SCHEMA_VERSION - 1])('whose header names schema version %i, which its tables are not of', async (version) => {
+    await makeDatabase();
+    await sql(`PRAGMA user_version = ${version}`);
+    const before = readFileSync(path);
+    await expect(open()).rejects.toThrow(DatabaseDamagedError);
+    expect(readFileSync(path).equals(before)).toBe(true);
+    await expect(open(path, true)).rejects.toThrow(version === 0 ? DatabaseDamagedError : ConflictError);
+    await sql(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+    expect(await (await open()).get('SELECT count(*) AS n FROM call')).toEqual({ n: 200 });
   });
 
   test('cut off anywhere', async () => {
@@ -201,20 +245,10 @@ describe('a database that is not ours to change', () => {
 });
 
 describe('read-only', () => {
-  test('absent or empty is not found, and makes nothing', async () => {
+  test('absent is not found, and makes nothing', async () => {
     await expect(open(path, true)).rejects.toThrow(NotFoundError);
     expect(existsSync(path)).toBe(false);
-    writeFileSync(path, '');
-    expect(await refusal(true)).toBe('not_found');
     await expect(open(join(folder, 'none', 'x.db'), true)).rejects.toThrow(NotFoundError);
-  });
-
-  test('a file without a schema is no database yet, and is not migrated', async () => {
-    const db = await open();
-    await migrateTo(db, 0);
-    await db.close();
-    expect(await refusal(true)).toBe('not_found');
-    await expect(open(path, true)).rejects.toThrow(/there is no database/);
   });
 
   test('sees what others commit', async () => {
@@ -270,12 +304,13 @@ describe.skipIf(!canMount())('on a file system of our own (needs the right to mo
     return point;
   }
 
-  test('full from the start: a StorageError; with space the same file works', async () => {
+  test('full from the start: a StorageError; nothing is left, and with space it is made', async () => {
     const disk = await mount(256);
     path = join(disk, 'skillflow.db');
     writeFileSync(join(disk, 'filler'), Buffer.alloc(250 * 1024));
     const failure = await open().catch((error: unknown) => error);
-    expect(failure).toMatchObject({ code: 'storage', hint: expect.stringContaining('full') });
+    expect(failure).toMatchObject({ code: 'storage', hint: expect.stringContaining('full'), details: { path } });
+    expect(readdirSync(disk)).toEqual(['filler']);
     execFileSync('mount', ['-o', 'remount,size=4m', disk]);
     expect(await (await open()).integrity()).toBe('ok');
   });

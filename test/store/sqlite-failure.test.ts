@@ -57,3 +57,14 @@ test('a missing table is damage', () => {
   const missing = Object.assign(new Error('no such table: main.chg'), { code: 'SQLITE_ERROR' });
   expect(sqliteFailure(missing, '/db', 'SELECT 1')).toBeInstanceOf(DatabaseDamagedError);
 });
+
+test('what a statement does not name, and is missing, is asked for by a damaged trigger', () => {
+  const says = (message: string): Error => Object.assign(new Error(message), { code: 'SQLITE_ERROR' });
+  for (const message of ['no such function: coalescm', 'no such column: neu.id']) {
+    const error = sqliteFailure(says(message), '/db', 'UPDATE memory_entry SET value = ?');
+    expect(error).toBeInstanceOf(DatabaseDamagedError);
+    expect(error.hint).toContain('doctor --repair');
+    expect(isIndexDamage(error)).toBe(false);
+  }
+  expect(sqliteFailure(says('no such column: x'), '/db', 'SELECT x FROM run')).toBeInstanceOf(InternalError);
+});

@@ -49,6 +49,30 @@ test('memory_embed makes the vectors that are missing, newest first, and tells h
   expect(await calls.output('memory_embed', {})).toMatchObject({ embedded: 0, pending: 0 });
 });
 
+test('vectors of a model that is no longer configured are named, and stay until they are dropped by name', async () => {
+  await using calls = await createToolCalls({ flags: { embedding: 'lexical' } });
+  await storeSome(calls, 2);
+  await calls.output('memory_embed', {});
+  await calls.raw(
+    `INSERT INTO embedding_space (uid, provider, model, dimensions, created_at) VALUES ('u', 'openai', 'old', 2, 1)`,
+  );
+  await calls.raw(
+    `INSERT INTO embedding (space_id, hash, vector) SELECT (SELECT id FROM embedding_space WHERE uid = 'u'), hash, x'0000803f00000000' FROM memory_entry`,
+  );
+  expect(await calls.output('memory_stats', {})).toMatchObject({
+    vectors: [
+      { provider: 'lexical', vectors: 2, inUse: true },
+      { provider: 'openai', model: 'old', vectors: 2, bytes: 16, inUse: false },
+    ],
+  });
+  expect(await calls.text('memory_stats', {})).toMatch(/openai old +2 +16 +not in use\n\nRemove .*--drop-model old$/);
+  expect((await calls.text('memory_doctor', {})).replaceAll(/\s+/g, ' ')).toMatch(/openai old \(2 dimensions\): 2, 16 bytes/);
+  expect(await calls.output('memory_compact', {})).toMatchObject({ vectors: 0 });
+  expect(await calls.output('memory_compact', { dropModel: 'old' })).toMatchObject({ vectors: 2 });
+  expect(await calls.output('memory_stats', {})).toMatchObject({ vectors: [{ provider: 'lexical', vectors: 2, inUse: true }] });
+  expect(await calls.output('memory_search', { query: 'tokens' })).toMatchObject({ total: 2 });
+});
+
 describe('a server that does not answer', () => {
   /** A server that takes a request and then keeps silent. */
   async function silentServer(): Promise<AsyncDisposable & { readonly url: string }> {

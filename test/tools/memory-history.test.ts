@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { createToolCalls } from './tool-calls.ts';
 import type { ToolCalls } from './tool-calls.ts';
 
@@ -70,7 +71,7 @@ describe('links', () => {
     expect(await output('memory_links', { key: 'b', namespace: 'other' })).toMatchObject({
       links: [{ direction: 'to', namespace: 'default', key: 'a' }],
     });
-    expect(await calls.text('memory_links', { key: 'a' })).toMatch(/→ +see +other +b +both are ways/);
+    expect(await calls.text('memory_links', { key: 'a' })).toMatch(/\na +see +other: b +both are ways/);
     expect(await output('memory_link', { ...link, remove: true })).toMatchObject({ linked: false, changed: true });
     expect(await output('memory_link', { ...link, remove: true })).toMatchObject({ linked: false, changed: false });
     expect(await calls.raw('SELECT count(*) AS n FROM memory_link')).toStrictEqual([{ n: 0 }]);
@@ -82,6 +83,7 @@ describe('links', () => {
       superseded: { namespace: 'default', key: 'a' },
       by: { namespace: 'other', key: 'b' },
       reason: 'FTP is off',
+      undo: 'memory_link {"key":"b","to":"a","namespace":"other","toNamespace":"default","kind":"supersedes","remove":true}',
     });
     calls.now += 1;
     expect(await output('memory_search', { query: 'way' })).toMatchObject({ results: [{ key: 'b' }], total: 1 });
@@ -111,6 +113,46 @@ describe('links', () => {
   });
 });
 
+describe('what was superseded', () => {
+  const [old, next] = [
+    { namespace: 'default', key: 'old' },
+    { namespace: 'default', key: 'next' },
+  ];
+  beforeEach(async () => {
+    await output('memory_store', { ...old, value: 'the way is FTP' });
+    await output('memory_store', { ...next, value: 'the way is SSH' });
+    calls.now += 1;
+  });
+
+  test('holds again when it is taken back as the answer says', async () => {
+    const { undo } = z.object({ undo: z.string() }).parse(await output('memory_supersede', { key: 'old', by: 'next' }));
+    const [, tool = '', input = ''] = /^(\w+) (.+)$/.exec(undo) ?? [];
+    calls.now += 1;
+    expect(await output(tool, JSON.parse(input))).toMatchObject({ linked: false, changed: true });
+    calls.now += 1;
+    expect(await output('memory_search', { query: 'FTP', keys: 'old' })).toMatchObject({ results: [{ key: 'old' }] });
+    expect(await output('memory_links', { key: 'old' })).toMatchObject({ links: [] });
+  });
+
+  test('holds again when it is stored anew: search finds it, its links say so, and the old link must go before it supersedes in turn', async () => {
+    await output('memory_supersede', { key: 'old', by: 'next' });
+    const link = { kind: 'supersedes', from: next, to: old, direction: 'to', key: 'next' };
+    expect(await output('memory_links', { key: 'old' })).toMatchObject({ links: [{ ...link, holds: true }] });
+    calls.now += 1;
+    await output('memory_store', { ...old, value: 'the way is FTP after all' });
+    expect(await output('memory_search', { query: 'FTP', keys: 'old' })).toMatchObject({ results: [{ key: 'old' }] });
+    expect(await output('memory_links', { key: 'old' })).toMatchObject({ links: [{ ...link, holds: false }] });
+    expect(await output('memory_links', { key: 'next' })).toMatchObject({
+      links: [{ from: next, to: old, direction: 'from', key: 'old', holds: false }],
+    });
+    expect(await calls.text('memory_links', { key: 'old' })).toMatch(/next +supersedes \(before it was stored anew\) +old/);
+    expect(await calls.app.call('memory_supersede', { key: 'next', by: 'old' })).toMatchObject({
+      ok: false,
+      error: { code: 'conflict', hint: expect.stringContaining('Remove that link first') },
+    });
+  });
+});
+
 describe('namespaces', () => {
   test('are there from their first entry on, and are cleared at once', async () => {
     expect(await output('memory_namespaces', {})).toStrictEqual({ namespaces: [] });
@@ -128,5 +170,8 @@ describe('namespaces', () => {
     expect(await calls.raw('SELECT key FROM memory_entry WHERE deleted_at IS NULL')).toStrictEqual([{ key: 'c' }]);
     await output('memory_undelete', { key: 'a', namespace: 'n' });
     expect(await calls.text('memory_namespaces', {})).toMatch(/n +1 +2/);
+    const back = await output('memory_clear', { namespace: 'n', undo: true });
+    expect(back).toStrictEqual({ namespace: 'n', deleted: 0, broughtBack: 1 });
+    expect(await calls.text('memory_namespaces', {})).toMatch(/n +2 +3/);
   });
 });

@@ -68,7 +68,7 @@ describe('memory_store and memory_get', () => {
   test('a second store makes a new version, and says so; the same content does not', async () => {
     const { id } = await output('memory_store', { key: 'k', value: 1, tags: ['old'] });
     expect(await output('memory_store', { key: 'k', value: 2 })).toMatchObject({ id, version: 2, created: false });
-    expect(await output('memory_get', { key: 'k' })).toMatchObject({ value: 2, tags: [], version: 2 });
+    expect(await output('memory_get', { key: 'k' })).toMatchObject({ value: 2, tags: ['old'], version: 2 });
     expect(await output('memory_store', { key: 'k', value: 2 })).toMatchObject({ id, version: 2, created: false });
     expect(await output('memory_get', { key: 'k', version: 1 })).toMatchObject({ value: 1, tags: ['old'], version: 1 });
   });

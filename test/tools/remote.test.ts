@@ -71,6 +71,27 @@ describe.skipIf(!hasSqld)('a libSQL server instead of the file', { timeout: 60_0
     );
   });
 
+  test('what a replica answers whose server is gone says so, and how old it is', async () => {
+    await using calls = await createToolCalls({ flags: { databaseUrl: server.url, databaseReplica: true } });
+    await calls.output('memory_store', { key: 'k', value: 'apples' });
+    // Own writes are read from the server until they have arrived.
+    while (!/synced at[^;]*$/.test(JSON.stringify((await calls.output('health', {}))['checks']).split('"name"')[1] ?? '')) {
+      await calls.output('memory_get', { key: 'k' });
+    }
+    expect(await calls.output('memory_get', { key: 'k' })).not.toHaveProperty('stale');
+    expect(await calls.output('memory_list', {})).not.toHaveProperty('stale');
+    await server.crash();
+    const stale = expect.stringMatching(/^read from a replica of the server, as of \d{4}-.*; newer entries may be missing: .+/);
+    expect(await calls.output('memory_get', { key: 'k' })).toMatchObject({ value: 'apples', stale });
+    expect(await calls.output('memory_list', {})).toMatchObject({ total: 1, stale });
+    expect(await calls.output('memory_search', { query: 'apples' })).toMatchObject({
+      total: 1,
+      vectors: expect.stringMatching(/^off; read from a replica of the server, as of /),
+    });
+    expect(await calls.text('memory_search', { query: 'apples' })).toContain('newer entries may be missing');
+    await server.restart();
+  });
+
   test('a server that is gone is named, and nothing is said to be stored', async () => {
     await using calls = await createToolCalls({ flags: { databaseUrl: server.url } });
     await calls.output('memory_store', { key: 'k', value: 'v' });

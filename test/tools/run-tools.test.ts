@@ -5,6 +5,8 @@ import { createApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
 import { createRuntime } from '../../src/runtime.ts';
 import { FAKE_API_KEY, startFakeMessagesApi } from '../helpers/fake-messages-api.ts';
+import { HUGE, testBadCalls } from './bad-calls.ts';
+import type { BadCall } from './bad-calls.ts';
 import { createToolCalls } from './tool-calls.ts';
 import type { Output, ToolCalls } from './tool-calls.ts';
 
@@ -236,6 +238,60 @@ describe('run_approve', () => {
     expect(output).toMatchObject({ status: 'cancelled', reason: expect.stringMatching(/writing/), outputs: [] });
   });
 
+  test('a role that the swarm asks for and that has errors is no other role', async () => {
+    const roles = join(calls.app.dir, '.claude', 'skills', 'pair', 'roles');
+    await mkdir(roles, { recursive: true });
+    const write = (name: string, model: string): Promise<void> =>
+      writeFile(join(roles, name), `---\ndescription: Looks.\nstyle: convergent\nmodel: ${model}\ntools: []\n---\nLook.\n`);
+    await write('unused.md', 'gigantic');
+    expect(await run()).toMatchObject({ status: 'awaiting_host' });
+    await write('researcher.md', 'gigantic');
+    expect(await call('skill_run', { skill: 'pair', provider: 'host' })).toMatchObject({
+      ok: false,
+      error: { code: 'invalid_input', message: expect.stringMatching(/roles\/researcher\.md:\d+: model: /u) },
+    });
+    await write('researcher.md', 'small');
+    expect(await run()).toMatchObject({ status: 'awaiting_host' });
+  });
+
+  test("a project's files alone spend nothing: a person agrees first", async () => {
+    await using api = await startFakeMessagesApi();
+    api.fallback(() => ({ type: 'silence' }));
+    const { dir } = calls.app;
+    const open = (env: Readonly<Record<string, string>> = {}) =>
+      createApp({
+        config: loadConfig({
+          projectRoot: dir,
+          rootSource: 'test',
+          home: dir,
+          flags: {},
+          env: { ANTHROPIC_API_KEY: FAKE_API_KEY, ANTHROPIC_BASE_URL: api.url, ...env },
+        }),
+        runtime: createRuntime('silent'),
+        version: '0',
+        packageDir: dir,
+        workerUrl: null,
+        vectorWorkerUrl: null,
+      });
+    const waits = { ok: true, output: { status: 'awaiting_approval', waiting: { gate: 'spending' } } };
+    const ask = { files: ['a.js'] };
+    await addSkill('paid', 'provider: anthropic\nbudget: { cost_usd: 999 }');
+    await using bySkill = open();
+    for (const surface of ['cli', 'mcp', 'api'] as const)
+      expect(await bySkill.call('skill_run', { ...ask, skill: 'paid' }, { surface })).toMatchObject(waits);
+    await mkdir(join(dir, '.skillflow'), { recursive: true });
+    await writeFile(join(dir, '.skillflow', 'config.json'), '{"provider": "anthropic", "runBudgetUsd": 500}');
+    await using byFile = open();
+    expect(await byFile.call('skill_run', { ...ask, skill: 'pair' }, { surface: 'mcp' })).toMatchObject(waits);
+    expect(api.requests).toHaveLength(0);
+    await using byUser = open({ SKILLFLOW_PROVIDER: 'anthropic' });
+    const stop = new AbortController();
+    const running = byUser.call('skill_run', { ...ask, skill: 'pair' }, { surface: 'mcp', signal: stop.signal });
+    while (api.underWay() < 1) await new Promise((resolve) => void setTimeout(resolve, 10));
+    stop.abort();
+    expect(await running).toMatchObject({ ok: true, output: { status: 'cancelled' } });
+  });
+
   test('two processes that approve at once: one ending, one event of it', async () => {
     await addSkill('gated', 'approvals: [writing]');
     const { runId } = await run({ skill: 'gated', provider: 'local' });
@@ -332,8 +388,7 @@ describe('run_replay and run_events', () => {
 });
 
 describe('a wrong call is refused and changes nothing', () => {
-  const huge = 'x'.repeat(2 * 1024 * 1024);
-  const bad: readonly (readonly [string, unknown, string, RegExp])[] = [
+  const bad: readonly BadCall[] = [
     ['skill_run', {}, 'invalid_input', /skill/],
     ['skill_run', { skill: 'pair', provider: 'gpt' }, 'invalid_input', /provider/],
     ['skill_run', { skill: 'pair', provider: 'anthropic' }, 'unavailable', /nothing was begun or spent/],
@@ -341,7 +396,7 @@ describe('a wrong call is refused and changes nothing', () => {
     ['skill_run', { skill: 'pair', maxCostUsd: '5' }, 'invalid_input', /maxCostUsd/],
     ['skill_run', { skill: 'pair', maxSteps: 0 }, 'invalid_input', /maxSteps/],
     ['skill_run', { skill: 'pair', maxTokens: 1.5 }, 'invalid_input', /maxTokens/],
-    ['skill_run', { skill: 'pair', task: huge }, 'invalid_input', /task/],
+    ['skill_run', { skill: 'pair', task: HUGE }, 'invalid_input', /task/],
     ['skill_run', { skill: 'pair', budget: {} }, 'invalid_input', /budget/],
     ['skill_run', { skill: HOSTILE }, 'invalid_input', /skill/],
     ['run_resume', {}, 'invalid_input', /runId/],
@@ -350,8 +405,8 @@ describe('a wrong call is refused and changes nothing', () => {
     ['run_resume', { runId: HOSTILE }, 'not_found', /DROP TABLE/],
     ['run_resume', { runId: 'run_', maxCostUsd: 0 }, 'invalid_input', /maxCostUsd/],
     ['run_cancel', { runId: '../..' }, 'not_found', /\.\./],
-    ['run_cancel', { runId: huge }, 'invalid_input', /runId/],
-    ['run_cancel', { runId: 'run_nope', reason: huge }, 'invalid_input', /reason/],
+    ['run_cancel', { runId: HUGE }, 'invalid_input', /runId/],
+    ['run_cancel', { runId: 'run_nope', reason: HUGE }, 'invalid_input', /reason/],
     ['run_approve', { runId: 'run_nope', approved: true }, 'not_found', /run_nope/],
     ['run_retry', { runId: 'run_nope' }, 'invalid_input', /from/],
     ['run_retry', { runId: 'run_nope', from: 'x' }, 'not_found', /run_nope/],
@@ -359,21 +414,7 @@ describe('a wrong call is refused and changes nothing', () => {
     ['run_status', { runId: '%' }, 'not_found', /%/],
     ['run_events', { runId: 'run_nope', after: -1 }, 'invalid_input', /after/],
   ];
-
-  test.each(bad.map(([tool, input, code, message]) => ({ tool, input, code, message })))(
-    '$tool $code $message',
-    async ({ tool, input, code, message }) => {
-      await run();
-      const before = await everything();
-      const result = await call(tool, input);
-      expect(result).toMatchObject({
-        ok: false,
-        error: { code, message: expect.stringMatching(message), hint: expect.stringMatching(/./) },
-      });
-      expect(JSON.stringify(result).length).toBeLessThan(1500);
-      expect(await everything()).toStrictEqual(before);
-    },
-  );
+  testBadCalls(bad, { call: call, prepare: () => run(), everything });
 
   test('read-only, a run can be looked at and not be changed', async () => {
     const { runId } = await run();

@@ -132,6 +132,10 @@ describe('words for events', () => {
       'b: failed, to be tried again: a 529',
       'b: 1-work-b, attempt 2',
     ]);
+    const reason = 'Layer 1 came to 0.00: a further layer needs a gain of at least 0.05.';
+    expect(eventWords(placed({ type: 'growth_stopped', why: 'no_gain', reason }))).toEqual([
+      { text: `no further layer: ${reason}`, isMinor: false },
+    ]);
     expect(eventWords(placed(decision('x', 'confirmed'), decision('y', 'tie'), decision('z', 'confirmed')))).toEqual([
       { text: 'the vote: 2 confirmed, 1 tie', isMinor: false },
     ]);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createToolCalls } from './tool-calls.ts';
 
-test('skill_show tells what is wrong with the roles of a skill; it can be run all the same', async () => {
+test('skill_show tells what is wrong with the roles of a skill, and it is not run with others instead', async () => {
   await using calls = await createToolCalls();
   const dir = join(calls.app.dir, '.skillflow', 'skills', 'checks');
   await mkdir(join(dir, 'roles'), { recursive: true });
@@ -18,5 +18,8 @@ test('skill_show tells what is wrong with the roles of a skill; it can be run al
   });
   expect(await calls.text('skill_show', { skill: 'checks' })).toContain(`warning: ${file}:3:1: style`);
   const run = { skill: 'checks', provider: 'host', files: [dir] };
-  expect(await calls.output('skill_run', run)).toMatchObject({ status: 'awaiting_host' });
+  expect(await calls.app.call('skill_run', run)).toMatchObject({
+    ok: false,
+    error: { code: 'invalid_input', message: expect.stringContaining(`${file}:3: style`) },
+  });
 });

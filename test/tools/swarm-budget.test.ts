@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createTestApp } from '../helpers/test-app.ts';
+import { testBadCalls } from './bad-calls.ts';
+import type { BadCall } from './bad-calls.ts';
 import { createToolCalls } from './tool-calls.ts';
 import type { ToolCalls } from './tool-calls.ts';
 
@@ -107,20 +109,18 @@ describe('a wrong call is refused and changes nothing', () => {
     [{ steps: 5, swarmId: 'swarm_nope' }, 'not_found', /swarm_nope/],
     [{ steps: 5, swarmId: HOSTILE }, 'not_found', /DROP TABLE/],
   ];
-  test.each(bad.map(([input, code, message], index) => ({ index, input, code, message })))(
-    '$index: $code $message',
-    async ({ input, code, message }) => {
-      await spawn('coder');
-      await calls.output('agent_stop', { agentId: await spawn('tester') });
-      await spawn('reviewer');
-      await spend(await submit(), 300, 0.5);
-      await calls.output('swarm_budget', { tokens: 5000, costUsd: 5 });
-      const before = await calls.raw('SELECT * FROM swarm');
-      expect(await calls.app.call('swarm_budget', input)).toMatchObject({
-        ok: false,
-        error: { code, message: expect.stringMatching(message), hint: expect.stringMatching(/./) },
-      });
-      expect(await calls.raw('SELECT * FROM swarm')).toStrictEqual(before);
+  testBadCalls(
+    bad.map(([input, code, message]): BadCall => ['swarm_budget', input, code, message]),
+    {
+      call: (tool, input) => calls.app.call(tool, input),
+      prepare: async () => {
+        await spawn('coder');
+        await calls.output('agent_stop', { agentId: await spawn('tester') });
+        await spawn('reviewer');
+        await spend(await submit(), 300, 0.5);
+        await calls.output('swarm_budget', { tokens: 5000, costUsd: 5 });
+      },
+      everything: () => calls.raw('SELECT * FROM swarm'),
     },
   );
 

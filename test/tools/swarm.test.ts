@@ -4,6 +4,8 @@ import type { Database } from '../../src/store/database.ts';
 import { openLocation } from '../helpers/open-location.ts';
 import { createTestApp } from '../helpers/test-app.ts';
 import type { TestApp } from '../helpers/test-app.ts';
+import { HUGE, testBadCalls } from './bad-calls.ts';
+import type { BadCall } from './bad-calls.ts';
 
 const PLAIN = { color: false, width: 100 };
 const HOSTILE = "x'); DROP TABLE agent; --";
@@ -68,7 +70,7 @@ test('a swarm, its agent and its task are rows, and read the same after a restar
 test('what runs nothing by itself says so, and a task that waits says for what', async () => {
   await output('swarm_create', {});
   expect(await output('agent_spawn', { type: 'coder' })).toMatchObject({
-    note: expect.stringMatching(/runs nothing by itself; task_submit/),
+    note: expect.stringMatching(/runs nothing by itself; tasks of task_submit have steps for it/),
   });
   const first = await output('task_submit', { description: 'x' });
   expect(first).toMatchObject({ status: 'awaiting_host' });
@@ -77,6 +79,41 @@ test('what runs nothing by itself says so, and a task that waits says for what',
     reason: expect.stringContaining(`${String(first['taskId'])} is awaiting_host`),
     runId: null,
   });
+});
+
+test('tasks are counted as task_status tells them: what is blocked, waits or is done', async () => {
+  await output('swarm_create', {});
+  const submit = (description: string, ...dependencies: readonly string[]): Promise<string> =>
+    idOf('task_submit', { description, dependencies }, 'taskId');
+  const first = await submit('one');
+  const second = await submit('two', first);
+  const ids = [first, second, await submit('three', first, second), await submit('four')];
+  const counted = async (): Promise<unknown> => {
+    const told: Record<string, number> = {};
+    for (const taskId of ids) {
+      const status = String((await output('task_status', { taskId }))['status']);
+      told[status] = (told[status] ?? 0) + 1;
+    }
+    const { tasks } = await output('swarm_status', {});
+    expect(tasks).toStrictEqual(told);
+    expect(await output('swarm_monitor', {})).toMatchObject({ samples: [{ tasks: told }] });
+    return tasks;
+  };
+  const complete = async (taskId: string): Promise<void> => {
+    const { step } = await output('task_claim', { taskId });
+    const answer = { findings: [], text: 'done', confidence: 1, notes: [] };
+    await output('task_complete', { claimId: Object(step).claimId, answer });
+  };
+  expect(await counted()).toStrictEqual({ awaiting_host: 2, blocked: 2 });
+  const shown = await app.skillflow.render('swarm_status', await output('swarm_status', {}), PLAIN);
+  expect(shown).toMatch(/tasks +2 awaiting_host, 2 blocked/);
+  await complete(first);
+  expect(await counted()).toStrictEqual({ awaiting_host: 2, blocked: 1, completed: 1 });
+  await db.run('UPDATE task SET run_id = NULL WHERE id = ?', [second]); // its process was killed before it began
+  expect(await counted()).toStrictEqual({ awaiting_host: 1, blocked: 1, completed: 1, not_started: 1 });
+  const { runId } = await output('task_status', { taskId: ids[3] });
+  await output('run_cancel', { runId });
+  expect(await counted()).toStrictEqual({ blocked: 1, cancelled: 1, completed: 1, not_started: 1 });
 });
 
 test('defaults are those that the schema names', async () => {
@@ -89,31 +126,30 @@ test('defaults are those that the schema names', async () => {
 });
 
 describe('a wrong call is refused and changes nothing', () => {
-  const huge = 'x'.repeat(2 * 1024 * 1024);
   let deep: unknown = 1;
   for (let i = 0; i < 2000; i += 1) deep = [deep];
-  const bad: readonly (readonly [string, unknown, string, RegExp])[] = [
+  const bad: readonly BadCall[] = [
     ['swarm_create', { topology: 'hierarchical' }, 'invalid_input', /topology/],
     ['swarm_create', { topology: 42 }, 'invalid_input', /topology.*42/],
     ['swarm_create', { maxAgents: 0 }, 'invalid_input', /maxAgents/],
     ['swarm_create', { maxAgents: 1001 }, 'invalid_input', /maxAgents/],
     ['swarm_create', { maxAgents: 2.5 }, 'invalid_input', /maxAgents/],
     ['swarm_create', { maxAgents: '8' }, 'invalid_input', /maxAgents.*got text …/],
-    ['swarm_create', { strategy: huge }, 'invalid_input', /strategy/],
+    ['swarm_create', { strategy: HUGE }, 'invalid_input', /strategy/],
     ['swarm_create', { strategy: 'a\0b' }, 'invalid_input', /strategy.*NUL/],
     ['swarm_create', { config: [] }, 'invalid_input', /config/],
-    ['swarm_create', { config: { a: huge } }, 'invalid_input', /config.*65,536/],
+    ['swarm_create', { config: { a: HUGE } }, 'invalid_input', /config.*65,536/],
     ['swarm_create', { config: { a: deep } }, 'invalid_input', /config.*32 levels/],
     ['swarm_create', { unknown: 1 }, 'invalid_input', /unknown/],
     ['swarm_status', { swarmId: 'swarm_nope' }, 'not_found', /swarm_nope/],
     ['swarm_status', { swarmId: HOSTILE }, 'not_found', /DROP TABLE/],
-    ['swarm_status', { swarmId: huge }, 'invalid_input', /swarmId/],
+    ['swarm_status', { swarmId: HUGE }, 'invalid_input', /swarmId/],
     ['agent_spawn', {}, 'invalid_input', /type/],
     ['agent_spawn', { type: 'Not Kebab' }, 'invalid_input', /type.*kebab-case.*text N…/],
     ['agent_spawn', { type: HOSTILE }, 'invalid_input', /type/],
     ['agent_spawn', { type: 'coder\0' }, 'invalid_input', /type/],
     ['agent_spawn', { type: 'a'.repeat(65) }, 'invalid_input', /type/],
-    ['agent_spawn', { type: 'coder', name: huge }, 'invalid_input', /name/],
+    ['agent_spawn', { type: 'coder', name: HUGE }, 'invalid_input', /name/],
     ['agent_spawn', { type: 'coder', capabilities: 'all' }, 'invalid_input', /capabilities/],
     ['agent_spawn', { type: 'coder', capabilities: [1] }, 'invalid_input', /capabilities\.0/],
     ['agent_spawn', { type: 'coder', swarmId: '../..' }, 'not_found', /\.\.\/\.\./],
@@ -121,7 +157,7 @@ describe('a wrong call is refused and changes nothing', () => {
     ['agent_list', { limit: 0 }, 'invalid_input', /limit/],
     ['agent_list', { offset: -1 }, 'invalid_input', /offset/],
     ['task_submit', {}, 'invalid_input', /description/],
-    ['task_submit', { description: huge }, 'invalid_input', /description/],
+    ['task_submit', { description: HUGE }, 'invalid_input', /description/],
     ['task_submit', { description: 'x', priority: 'urgent' }, 'invalid_input', /priority.*got "urgent"/],
     ['task_submit', { description: 'x', dependencies: ['task_nope'] }, 'invalid_input', /task_nope/],
     ['task_submit', { description: 'x', swarmId: 'swarm_nope' }, 'not_found', /swarm_nope/],
@@ -130,21 +166,11 @@ describe('a wrong call is refused and changes nothing', () => {
     ['task_status', {}, 'invalid_input', /taskId/],
     ['task_status', 'task_nope', 'invalid_input', /input/],
   ];
-
-  test.each(bad.map(([tool, input, code, message]) => ({ tool, input, code, message })))(
-    '$tool $code $message',
-    async ({ tool, input, code, message }) => {
-      await output('swarm_create', {});
-      const before = await counts();
-      const result = await app.call(tool, input);
-      expect(result).toMatchObject({
-        ok: false,
-        error: { code, message: expect.stringMatching(message), hint: expect.stringMatching(/./) },
-      });
-      expect(JSON.stringify(result).length).toBeLessThan(1500);
-      expect(await counts()).toStrictEqual(before);
-    },
-  );
+  testBadCalls(bad, {
+    call: (tool, input) => app.call(tool, input),
+    prepare: () => output('swarm_create', {}),
+    everything: counts,
+  });
 
   test('a full swarm', async () => {
     await output('swarm_create', { maxAgents: 1 });
@@ -176,14 +202,14 @@ describe('text', () => {
     expect(await text('agent_list', {})).toBe(`No agents in ${swarmId}.`);
     const agentId = await idOf('agent_spawn', { type: 'analyst', name: 'a\u001B[31mb', capabilities: ['x', 'y'] }, 'agentId');
     const [head, row] = (await text('agent_list', {})).split('\n');
-    expect(head).toMatch(/^AGENT +NAME +ROLE +STATUS +CAPABILITIES$/);
-    expect(row).toBe(`${agentId}  ${String.raw`a\x1b[31mb`}  analyst  registered  x, y`);
+    expect(head).toMatch(/^AGENT +NAME +ROLE +STATUS +STEPS +CAPABILITIES$/);
+    expect(row).toBe(`${agentId}  ${String.raw`a\x1b[31mb`}  analyst  registered         x, y`);
   });
 
   test('a status counts, and a task says how it stands', async () => {
     await output('swarm_create', {});
     await output('agent_spawn', { type: 'coder' });
-    expect(await text('swarm_status', {})).toMatch(/agents +1 registered\ntasks +none\n/);
+    expect(await text('swarm_status', {})).toMatch(/agents +1 registered\nat work now +0\ntasks +none\n/);
     expect(await text('task_submit', { description: 'x' })).toMatch(/status +awaiting_host\n/);
   });
 });

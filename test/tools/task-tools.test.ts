@@ -4,6 +4,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createApp } from '../../src/app.ts';
 import type { Skillflow } from '../../src/app.ts';
 import { CALLER } from '../helpers/test-app.ts';
+import { HUGE, testBadCalls } from './bad-calls.ts';
+import type { BadCall } from './bad-calls.ts';
 import { createToolCalls } from './tool-calls.ts';
 import type { Output, ToolCalls } from './tool-calls.ts';
 
@@ -15,6 +17,7 @@ interface Step {
   readonly runId: string;
   readonly stepId: string;
   readonly agentId: string;
+  readonly agentName: string | null;
   readonly kind: 'work' | 'judge' | 'merge';
   readonly attempt: number;
   readonly prompt: string;
@@ -105,13 +108,19 @@ describe('the host does a task', () => {
     { strategy: 'adaptive', agents: ['architect', 'coder', 'tester', 'reviewer'] },
   ])('$strategy, by all agents of its swarm', async ({ strategy, agents }) => {
     const { swarmId } = await calls.output('swarm_create', { topology: 'mesh' });
-    for (const type of agents) await calls.output('agent_spawn', { type, swarmId });
+    const spawned = [];
+    for (const type of agents) spawned.push((await calls.output('agent_spawn', { type, swarmId }))['agentId']);
     const { taskId } = await submit({ strategy });
     const steps = await work(String(taskId));
-    expect(new Set(steps.map(({ agentId }) => agentId.replace(/-\d+$/u, '')))).toEqual(new Set(agents));
+    expect(new Set(steps.map(({ agentId }) => agentId))).toEqual(new Set(spawned));
     expect(await calls.output('task_status', { taskId })).toMatchObject({ status: 'completed', swarmId });
-    const { answers } = await calls.output('task_results', { taskId });
-    expect([answers].flat().length).toBeGreaterThan(0);
+    const { answers, leftOut } = await calls.output('task_results', { taskId });
+    const spoken = steps.filter(({ kind }) => kind !== 'judge');
+    expect(new Set([answers].flat().map((answer): unknown => Object(answer).stepId))).toEqual(
+      new Set(spoken.map(({ stepId }) => stepId)),
+    );
+    expect([answers].flat()[0]).toMatchObject({ final: true, text: expect.stringMatching(/^by agent_/) });
+    expect(leftOut).toBe(0);
   });
 
   test('findings are judged by the others, and their ballots count', async () => {
@@ -211,11 +220,12 @@ describe('claims', () => {
   test('killed between an answer and what comes next, the run goes on with the next claim', async () => {
     const taskId = await two();
     const { app } = calls.app.skillflow;
-    for (const stepId of ['1-work-coder', '1-work-tester']) {
-      const { runId, claimId } = await claim({ taskId, stepId });
+    for (const agentId of ['coder-1', 'tester-2']) {
+      const { runId, claimId, stepId } = await claim({ taskId, agentId });
       const epoch = Number(claimId.split('/')[2]);
       await (await app.hostDesk()).complete({ runId, stepId, epoch }, ANSWER);
     }
+    expect(await calls.output('task_status', { taskId })).toMatchObject({ status: 'awaiting_host', next: expect.any(String) });
     const judging = await work(taskId);
     expect(judging.map(({ kind }) => kind)).toEqual(['judge', 'judge']);
     const single = await submit({ strategy: 'parallel' });
@@ -230,12 +240,16 @@ describe('claims', () => {
 
   test('by step and by agent', async () => {
     const taskId = await two();
-    expect(await claim({ taskId, agentId: 'tester' })).toMatchObject({ agentId: 'tester' });
+    const { agentId, ...tester } = await claim({ taskId, agentId: 'tester-2' });
+    expect(tester).toMatchObject({ agentName: 'tester-2', stepId: `1-work-${agentId}` });
+    expect(await calls.output('task_claim', { taskId, agentId })).toMatchObject({ step: null });
     expect(await calls.app.call('task_claim', { taskId, stepId: 'nope' })).toMatchObject({
       ok: false,
       error: { code: 'not_found' },
     });
-    expect(await claim({ taskId, stepId: '1-work-coder' })).toMatchObject({ stepId: '1-work-coder' });
+    const [coder] = [await calls.raw("SELECT id FROM step WHERE agent_id <> ? AND kind = 'work'", [agentId])].flat();
+    const { id: stepId } = Object(coder);
+    expect(await claim({ taskId, stepId })).toMatchObject({ stepId, agentName: 'coder-1' });
   });
 
   test('a step that a process drives cannot be answered from outside', async () => {
@@ -325,14 +339,30 @@ describe('dependencies', () => {
     expect(await work(taskId)).toHaveLength(1);
   });
 
-  test('one that failed leaves what depends on it blocked, and says so', async () => {
-    const { taskId: first } = await submit({});
+  test('one that failed ends what depends on it, also through others, and says how to go on', async () => {
+    await calls.output('swarm_create', {});
+    const { taskId: first, runId } = await submit({});
     const { taskId } = await submit({ dependencies: [first] });
-    await calls.output('task_fail', { claimId: (await claim()).claimId, reason: 'no' });
+    const { taskId: last } = await submit({ dependencies: [taskId] });
+    const { claimId, stepId } = await claim();
+    await calls.output('task_fail', { claimId, reason: 'no' });
     expect(await calls.output('task_status', { taskId })).toMatchObject({
-      status: 'blocked',
-      reason: expect.stringMatching(new RegExp(`${String(first)} is failed`)),
+      status: 'cancelled',
+      reason: expect.stringMatching(new RegExp(`${String(first)} is failed; .*run_retry`)),
     });
+    expect(await calls.output('task_status', { taskId: last })).toMatchObject({
+      status: 'cancelled',
+      reason: expect.stringMatching(new RegExp(`${String(taskId)} is cancelled`)),
+    });
+    expect(await calls.output('swarm_status', {})).toMatchObject({ tasks: { failed: 1, cancelled: 2 } });
+    expect(await calls.output('task_claim', { taskId })).toMatchObject({
+      step: null,
+      reason: expect.stringMatching(/cancelled/),
+    });
+    await calls.output('run_retry', { runId, from: stepId });
+    expect(await calls.output('task_status', { taskId })).toMatchObject({ status: 'blocked' });
+    expect(await complete((await claim({ taskId: first })).claimId)).toMatchObject({ ok: true, output: { started: [taskId] } });
+    expect(await calls.output('task_status', { taskId: last })).toMatchObject({ status: 'blocked' });
   });
 
   test('a task that was never begun, as its process was killed, begins with its claim', async () => {
@@ -385,11 +415,10 @@ describe('a swarm that ends', () => {
 });
 
 describe('a wrong call is refused and changes nothing', () => {
-  const huge = 'x'.repeat(2 * 1024 * 1024);
-  const bad: readonly (readonly [string, unknown, string, RegExp])[] = [
+  const bad: readonly BadCall[] = [
     ['task_submit', {}, 'invalid_input', /description/],
     ['task_submit', { description: 7 }, 'invalid_input', /description/],
-    ['task_submit', { description: huge }, 'invalid_input', /description/],
+    ['task_submit', { description: HUGE }, 'invalid_input', /description/],
     ['task_submit', { description: 'x', strategy: 'psychic' }, 'invalid_input', /strategy/],
     ['task_submit', { description: 'x', provider: 'local' }, 'invalid_input', /provider/],
     ['task_submit', { description: 'x', provider: 'anthropic' }, 'unavailable', /anthropic cannot be used here/],
@@ -400,7 +429,7 @@ describe('a wrong call is refused and changes nothing', () => {
     ['task_claim', { taskId: HOSTILE }, 'not_found', /DROP TABLE/],
     ['task_claim', { taskId: '../../etc' }, 'not_found', /etc/],
     ['task_claim', { taskId: '%' }, 'not_found', /%/],
-    ['task_claim', { taskId: huge }, 'invalid_input', /taskId/],
+    ['task_claim', { taskId: HUGE }, 'invalid_input', /taskId/],
     ['task_claim', { claimant: 'a/b' }, 'invalid_input', /claimant/],
     ['task_claim', { leaseSeconds: 0 }, 'invalid_input', /leaseSeconds/],
     ['task_claim', { leaseSeconds: 1e9 }, 'invalid_input', /leaseSeconds/],
@@ -410,7 +439,7 @@ describe('a wrong call is refused and changes nothing', () => {
     ['task_complete', { claimId: 'run_x/step/-1', answer: {} }, 'invalid_input', /claimId/],
     ['task_complete', { claimId: 'run_nope/step/1', answer: {} }, 'not_found', /run_nope/],
     ['task_complete', { claimId: "'/--/1", answer: {} }, 'not_found', /'/],
-    ['task_complete', { claimId: 'run_x/step/1', answer: huge }, 'invalid_input', /answer/],
+    ['task_complete', { claimId: 'run_x/step/1', answer: HUGE }, 'invalid_input', /answer/],
     ['task_complete', { claimId: 'run_x/step/1', answer: [] }, 'invalid_input', /answer/],
     ['task_fail', { claimId: 'run_nope/step/1' }, 'invalid_input', /reason/],
     ['task_fail', { claimId: 'run_nope/step/1', reason: 'x' }, 'not_found', /run_nope/],
@@ -418,21 +447,7 @@ describe('a wrong call is refused and changes nothing', () => {
     ['task_results', { taskId: 'task_nope' }, 'not_found', /task_nope/],
     ['task_results', { taskId: HOSTILE }, 'not_found', /DROP TABLE/],
   ];
-
-  test.each(bad.map(([tool, input, code, message]) => ({ tool, input, code, message })))(
-    '$tool $code $message',
-    async ({ tool, input, code, message }) => {
-      await submit({});
-      const before = await everything();
-      const result = await calls.app.call(tool, input);
-      expect(result).toMatchObject({
-        ok: false,
-        error: { code, message: expect.stringMatching(message), hint: expect.stringMatching(/./) },
-      });
-      expect(JSON.stringify(result).length).toBeLessThan(1500);
-      expect(await everything()).toStrictEqual(before);
-    },
-  );
+  testBadCalls(bad, { call: (tool, input) => calls.app.call(tool, input), prepare: () => submit({}), everything });
 
   test('a claim of another run, step or time', async () => {
     const [one, two] = [await submit({}), await submit({})];

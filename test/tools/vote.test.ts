@@ -115,3 +115,27 @@ test('several processes vote at once: a ballot each, closed once, all see one re
   expect(await calls.raw('SELECT count(*) AS n FROM poll_ballot')).toStrictEqual([{ n: 24 }]);
   expect(await calls.output('decision_status', { pollId })).toMatchObject({ status: 'closed', voted: 24 });
 });
+
+test('votes are listed, the newest first, without their ballots', async () => {
+  expect(await calls.output('decision_status', {})).toEqual({ votes: [], total: 0 });
+  const ids = [];
+  for (const question of ['first?', 'second?']) {
+    calls.now += 10;
+    ids.push((await calls.output('vote_open', { question, voters: ['ann', 'bob'] }))['pollId']);
+  }
+  await calls.output('vote_cast', { pollId: ids[0], voter: 'ann', choice: 'yes', reason: 'SECRET' });
+  await calls.output('vote_close', { pollId: ids[0] });
+  const listed = await calls.output('decision_status', { limit: 1 });
+  expect(listed).toMatchObject({ total: 2, votes: [{ pollId: ids[1], status: 'open', outcome: null, winner: null }] });
+  expect(await calls.output('decision_status', {})).toMatchObject({ votes: [{}, { pollId: ids[0], winner: 'yes' }] });
+  expect(await calls.text('decision_status', {})).toMatch(/second\?[\s\S]*first\?/);
+});
+
+test('a voter named twice is refused', async () => {
+  const result = await calls.app.call('vote_open', { question: 'q?', voters: ['a', 'b', 'a'] });
+  expect(result).toMatchObject({
+    ok: false,
+    error: { code: 'invalid_input', message: expect.stringMatching(/"a" stands in it twice/) },
+  });
+  expect(await calls.raw('SELECT id FROM poll')).toEqual([]);
+});

@@ -40,6 +40,8 @@ export interface ToolContext extends AgentToolDeps {
   readonly signal: AbortSignal;
   /** Takes a finding that the agent reports before its answer. */
   readonly report: (finding: ReportedFinding) => void;
+  /** Hears of each file of which the agent is shown lines. */
+  readonly saw: (path: string) => void;
 }
 
 /** One thing an agent may do. `call` gives the text that the model reads; it throws errors of ours. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SkillflowError } from '../../errors.ts';
 import { agentTool, type ToolContext } from './agent-tool.ts';
 import { globPattern } from './list-files.ts';
@@ -70,6 +70,7 @@ export const grepTool = agentTool({
         if (limits.stopped !== null) return false;
         if (line.length > MAX_LINE) limits.longLines += 1;
         if (!fits(line.slice(0, MAX_LINE))) continue;
+        context.saw(path);
         found.push(`${path}:${index + 1}: ${context.redact(line.slice(0, MAX_LINE)).trim().slice(0, 200)}`);
       }
       return true;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { agentTool } from './agent-tool.ts';
 import { linearPattern } from './linear-pattern.ts';
 import { projectPath } from './project-file.ts';

@@ -19,9 +19,12 @@ function pathInside(root: string, absolute: string): string | null {
   return path.split(sep).join('/');
 }
 
+/** What was asked for lies outside of the root, also where a symbolic link leads there. */
+export class OutsideRootError extends ForbiddenError {}
+
 function allowed(root: string, absolute: string, asked: string): string {
   const path = pathInside(root, absolute);
-  if (path === null) throw new ForbiddenError(`${asked} lies outside of the project root`);
+  if (path === null) throw new OutsideRootError(`${asked} lies outside of the project root`);
   const why = forbiddenPath(path);
   if (why !== null) throw new ForbiddenError(`${asked}: ${why}`);
   return path;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { UnavailableError } from '../../errors.ts';
 import { agentTool } from './agent-tool.ts';
 import { capped } from './shown-lines.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ForbiddenError, InvalidInputError, SkillflowError } from '../../errors.ts';
 import type { AskRequest } from '../provider.ts';
 import type { ReportedFinding } from '../answer-schema.ts';
@@ -7,6 +7,7 @@ import { gitDiffTool } from './git-diff.ts';
 import { grepTool } from './grep.ts';
 import { listFilesTool } from './list-files.ts';
 import { memorySearchTool, memoryStoreTool } from './shared-memory.ts';
+import { OutsideRootError } from './project-file.ts';
 import { readFileTool } from './read-file.ts';
 import { reportFindingTool } from './report-finding.ts';
 import { sendMessageTool } from './send-message.ts';
@@ -25,11 +26,13 @@ const ALL: readonly AgentTool[] = [
 /** A call that the agent was not allowed to make. */
 export interface Refusal {
   readonly tool: string;
-  /** `tool`: not one of its role's; `path`: outside of the root, or a place of secrets. */
-  readonly what: 'tool' | 'path';
+  /** `tool`: not one of its role's; `outside`: of the root; `secret`: a place of secrets in it. */
+  readonly what: 'tool' | 'outside' | 'secret';
   /** The argument that was refused, shortened, without secrets; for a tool its name. */
   readonly asked: string;
   readonly reason: string;
+  /** Files whose lines the agent's tools had shown it before, the newest first. */
+  readonly after: readonly string[];
 }
 
 /** What came of a call: the text for the model. */
@@ -75,31 +78,43 @@ function errorText(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
-/** Offers the tools of the agent's role, and only those. Everything reaches only inside the change set's root. */
-export function createToolbox(request: AskRequest, deps: AgentToolDeps): Toolbox {
-  const owned = ALL.filter(({ name }) => request.agent.role.tools.includes(name));
-  // A judge votes on what others found: a finding of its own would come after the vote.
-  const tools = owned.filter(({ name }) => request.kind !== 'judge' || name !== 'report_finding');
+/** What an agent has reported, and what it was refused, in one attempt. */
+function createRecord() {
   const reported: ReportedFinding[] = [];
   const refusals: Refusal[] = [];
-  let calls = 0;
-  const shown = (text: string): string => deps.redact(text.slice(0, 300));
-  const context: ToolContext = {
-    ...deps,
-    scope: { runId: request.runId, stepId: request.stepId, agentId: request.agent.id },
-    changes: request.changes,
-    signal: request.signal,
-    report: (finding) => {
+  const seen = new Set<string>();
+  return {
+    reported,
+    refusals,
+    saw: (path: string): void => {
+      seen.delete(path);
+      seen.add(path);
+    },
+    report: (finding: ReportedFinding): void => {
       if (reported.length === MAX_REPORTED) throw new InvalidInputError(`at most ${MAX_REPORTED} findings can be reported`);
       reported.push(finding);
     },
+    refuse: (refusal: Omit<Refusal, 'after'>): ToolResult => {
+      if (refusals.length < MAX_REFUSALS) refusals.push({ ...refusal, after: [...seen].toReversed() });
+      return { outcome: 'refused', text: `refused: ${refusal.reason}. Go on with the task inside the project.` };
+    },
   };
+}
 
-  const refuse = (refusal: Refusal): ToolResult => {
-    if (refusals.length < MAX_REFUSALS) refusals.push(refusal);
-    return { outcome: 'refused', text: `refused: ${refusal.reason}. Go on with the task inside the project.` };
-  };
+/** The tools of the agent's role, and those of them that serve the kind of its step. */
+function toolsOf({ agent, kind }: AskRequest): { readonly owned: readonly AgentTool[]; readonly tools: readonly AgentTool[] } {
+  const owned = ALL.filter(({ name }) => agent.role.tools.includes(name));
+  // A judge votes on what others found: a finding of its own would come after the vote.
+  return { owned, tools: owned.filter(({ name }) => kind !== 'judge' || name !== 'report_finding') };
+}
 
+/** Calls tools by name; what they throw becomes an answer, as long as the request's signal lets them go on. */
+function createCaller(request: AskRequest, deps: AgentToolDeps, { report, refuse, saw }: ReturnType<typeof createRecord>) {
+  const { owned, tools } = toolsOf(request);
+  const { runId, stepId, agent, changes, signal } = request;
+  const context: ToolContext = { ...deps, scope: { runId, stepId, agentId: agent.id }, changes, signal, report, saw };
+  const shown = (text: string): string => deps.redact(text.slice(0, 300));
+  let calls = 0;
   const attempt = async (name: string, input: unknown): Promise<ToolResult> => {
     calls += 1;
     if (calls > MAX_CALLS) return { outcome: 'error', text: `no more than ${MAX_CALLS} calls: answer now` };
@@ -113,14 +128,21 @@ export function createToolbox(request: AskRequest, deps: AgentToolDeps): Toolbox
     try {
       return { outcome: 'ok', text: await tool.call(input, context) };
     } catch (thrown) {
-      request.signal.throwIfAborted();
+      signal.throwIfAborted();
       if (thrown instanceof ForbiddenError) {
-        return refuse({ tool: name, what: 'path', asked: shown(askedOf(input)), reason: shown(thrown.message) });
+        const what = thrown instanceof OutsideRootError ? 'outside' : 'secret';
+        return refuse({ tool: name, what, asked: shown(askedOf(input)), reason: shown(thrown.message) });
       }
       return { outcome: 'error', text: deps.redact(errorText(thrown)) };
     }
   };
+  return { tools, shown, attempt };
+}
 
+/** Offers the tools of the agent's role, and only those. Everything reaches only inside the change set's root. */
+export function createToolbox(request: AskRequest, deps: AgentToolDeps): Toolbox {
+  const record = createRecord();
+  const { tools, shown, attempt } = createCaller(request, deps, record);
   return {
     definitions: tools.map(({ name, description, input }) => ({ name, description, inputSchema: z.toJSONSchema(input) })),
     call: async (name, input) => {
@@ -136,7 +158,7 @@ export function createToolbox(request: AskRequest, deps: AgentToolDeps): Toolbox
       });
       return result;
     },
-    reported: () => reported,
-    refusals: () => refusals,
+    reported: () => record.reported,
+    refusals: () => record.refusals,
   };
 }

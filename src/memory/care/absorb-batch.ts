@@ -32,6 +32,7 @@ interface Present {
   readonly deletedAt: number | null;
   readonly updatedAt: number;
   readonly expiresAt: number | null;
+  readonly validTo: number | null;
   /** As those of `Content`. */
   signature(): string;
   meaning(): string;
@@ -54,6 +55,7 @@ function toPresent(row: Row): Present {
     deletedAt: numberOrNull(row, 'deleted_at'),
     updatedAt: numberOf(row, 'updated_at'),
     expiresAt: numberOrNull(row, 'expires_at'),
+    validTo: numberOrNull(row, 'valid_to'),
     signature: () => signatureOf(row),
     meaning: () => meaningOf(row),
     identity: identityOf(row),
@@ -172,6 +174,11 @@ async function keepOurs(queries: Queries, ours: Present, theirs: Incoming, missi
   return insertVersions(queries, ours.id, history);
 }
 
+/** Whether an entry that says the same as before came or went. */
+function countEqual(ours: Present, deletedAt: number | null, tally: Tally): void {
+  tally[(deletedAt === null) === (ours.deletedAt === null) ? 'unchanged' : 'updated'] += 1;
+}
+
 /**
  * Both say the same. Of when and by whom it was said the later counts, so that a third memory which is merged afterwards
  * meets the time that it would meet in theirs.
@@ -189,40 +196,50 @@ async function mergeEqual(queries: Queries, ours: Present, theirs: Incoming, tal
   } else if (deletedAt !== ours.deletedAt) {
     await queries.run('UPDATE memory_entry SET deleted_at = ? WHERE id = ?', [deletedAt, ours.id]);
   }
-  tally[(deletedAt === null) === (ours.deletedAt === null) ? 'unchanged' : 'updated'] += 1;
+  countEqual(ours, deletedAt, tally);
 }
 
-async function mergeEntry(queries: Queries, { ours, theirs, earlier }: Meeting, tally: Tally): Promise<void> {
+/** @returns whether ours holds on, and is newer */
+async function mergeEntry(queries: Queries, { ours, theirs, earlier }: Meeting, tally: Tally): Promise<boolean> {
   const known = new Set([ours.identity, ...earlier.map(identityOf)]);
   if (known.has(theirs.current.identity)) {
     const deletedAt = mergedDeletion(ours, theirs);
-    if (deletedAt === null || ours.deletedAt !== null) {
+    const isNewer = theirs.current.identity !== ours.identity;
+    // What was written on top of a deletion in the same millisecond came after it.
+    if (deletedAt === null || ours.deletedAt !== null || (isNewer && deletedAt === ours.updatedAt)) {
       tally.unchanged += 1;
-      return;
+    } else {
+      await queries.run('UPDATE memory_entry SET deleted_at = ? WHERE id = ?', [deletedAt, ours.id]);
+      tally.updated += 1;
     }
-    await queries.run('UPDATE memory_entry SET deleted_at = ? WHERE id = ?', [deletedAt, ours.id]);
-    tally.updated += 1;
-    return;
+    return isNewer;
   }
   const missing = theirs.history.filter(({ identity }) => !known.has(identity));
   const isEqual = ours.meaning() === theirs.current.meaning();
-  if (isEqual && missing.length === 0) {
-    await mergeEqual(queries, ours, theirs, tally);
-    return;
-  }
   const follows = theirs.history.some(({ identity }) => identity === ours.identity);
+  if (isEqual && missing.length === 0 && !follows) {
+    await mergeEqual(queries, ours, theirs, tally);
+    return false;
+  }
   const theirsWin = theirs.current.updatedAt > ours.updatedAt || (follows && theirs.current.updatedAt === ours.updatedAt);
   const take = theirsWin ? takeTheirs : keepOurs;
   tally.versions += await take(queries, ours, theirs, missing);
-  if (isEqual) tally.unchanged += 1;
+  if (isEqual) countEqual(ours, mergedDeletion(ours, theirs), tally);
   else tally[theirsWin ? 'updated' : 'kept'] += 1;
   await queries.run(
     `DELETE FROM memory_version WHERE entry_id = ? AND version NOT IN
       (SELECT version FROM memory_version WHERE entry_id = ? ORDER BY version DESC LIMIT ${VERSIONS_KEPT})`,
     [ours.id, ours.id],
   );
-  if (isEqual || (theirsWin && follows)) return;
-  tally.conflicts.push({ namespace: theirs.namespace, key: theirs.key, kept: theirsWin ? 'theirs' : 'ours' });
+  if (!isEqual && !(theirsWin && follows)) {
+    tally.conflicts.push({ namespace: theirs.namespace, key: theirs.key, kept: theirsWin ? 'theirs' : 'ours' });
+  }
+  return !theirsWin;
+}
+
+/** Whether what theirs says no longer holds, while ours says that it does. */
+function saysThatItHolds(ours: Present, { current }: Incoming): boolean {
+  return current.validTo !== null && (ours.validTo === null || ours.validTo > current.validTo);
 }
 
 export interface BatchOptions {
@@ -230,16 +247,19 @@ export interface BatchOptions {
   readonly now: number;
   /** Make each entry exactly what the incoming one is, instead of keeping the newer and the other as its earlier version. */
   readonly replace: boolean;
+  /** Takes the names of entries that hold by ours, which is newer, while theirs says that they were superseded. */
+  readonly holding?: Set<string>;
 }
 
 /** Brings in entries of different names. @returns the ids that they have here */
 export async function absorbBatch(
   queries: Queries,
   batch: readonly Incoming[],
-  { now, replace }: BatchOptions,
+  { now, replace, holding }: BatchOptions,
   tally: Tally,
 ): Promise<readonly number[]> {
   const found = await present(queries, batch);
+  tally.deleted += batch.filter(({ deletedAt }) => deletedAt !== null).length;
   const fresh: Incoming[] = [];
   const known: { readonly ours: Present; readonly theirs: Incoming }[] = [];
   for (const theirs of batch) {
@@ -257,7 +277,11 @@ export async function absorbBatch(
     differing.map(({ ours }) => ours.id),
   );
   for (const { ours, theirs } of known) {
-    await (replace ? replaceEntry : mergeEntry)(queries, { ours, theirs, earlier: versions.get(ours.id) ?? [] }, tally);
+    const meeting = { ours, theirs, earlier: versions.get(ours.id) ?? [] };
+    if (replace) await replaceEntry(queries, meeting, tally);
+    else if ((await mergeEntry(queries, meeting, tally)) && saysThatItHolds(ours, theirs)) {
+      holding?.add(nameOf(theirs.namespace, theirs.key));
+    }
   }
   return [...known.map(({ ours }) => ours.id), ...(await insertEntries(queries, fresh, tally))];
 }

@@ -9,7 +9,7 @@ import {
 } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Database } from '../../store/database.ts';
-import { mergeBatch } from './absorb.ts';
+import { mergeBatch, type MergeOptions } from './absorb.ts';
 import { entryBatches, linkBatches, type Batch, type Wanted } from './batches.ts';
 import type { AbsorbReport, Watch } from './care.ts';
 import type { Source } from './incoming.ts';
@@ -77,7 +77,7 @@ function* batchesOf(source: Source, options: Wanted, total: Tally): Generator<Ba
 async function applySlice(
   db: Database,
   ahead: readonly Batch[],
-  { runtime, now, check }: SliceOptions,
+  { runtime, check, ...options }: SliceOptions & MergeOptions,
 ): Promise<{ readonly tally: Tally; readonly applied: number }> {
   return db.write(async (queries) => {
     check?.();
@@ -85,7 +85,7 @@ async function applySlice(
     const tally = newTally(); // made here, since a server's transaction may run again from its start
     let applied = 0;
     for (const batch of ahead) {
-      await mergeBatch(queries, batch, now, tally);
+      await mergeBatch(queries, batch, options, tally);
       applied += 1;
       if (runtime.ticks() >= until) break;
     }
@@ -107,6 +107,7 @@ export async function absorbInSlices(db: Database, source: Source, options: Slic
   const total = newTally();
   const left = batchesOf(source, options, total);
   const ahead: Batch[] = [];
+  const holding = new Set<string>();
   let freeSince = -Infinity;
   try {
     for (;;) {
@@ -114,7 +115,7 @@ export async function absorbInSlices(db: Database, source: Source, options: Slic
       if (ahead.length === 0) return total;
       await runtime.sleep(Math.max(0, freeSince + PAUSE_MS - runtime.ticks()));
       stopWhenCancelled(watch, what);
-      const { tally, applied } = await applySlice(db, ahead, options);
+      const { tally, applied } = await applySlice(db, ahead, { ...options, holding });
       freeSince = runtime.ticks();
       ahead.splice(0, applied);
       addTally(total, tally);

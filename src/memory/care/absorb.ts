@@ -3,7 +3,8 @@ import { numberOf } from '../../store/row.ts';
 import type { Runtime } from '../../runtime.ts';
 import { isRemembered } from '../cached.ts';
 import { allRows, type RowStatement } from '../many-rows.ts';
-import { absorbBatch } from './absorb-batch.ts';
+import { SUPERSEDES } from '../superseded.ts';
+import { absorbBatch, nameOf } from './absorb-batch.ts';
 import { entryBatches, linkBatches, type Batch } from './batches.ts';
 import type { AbsorbReport, Watch } from './care.ts';
 import type { IncomingLink, Source } from './incoming.ts';
@@ -26,14 +27,27 @@ async function insertLinks(queries: Queries, links: readonly IncomingLink[]): Pr
   return (await allRows(queries, INSERT_LINKS, rows)).length;
 }
 
+export interface MergeOptions {
+  readonly now: number;
+  /** One for all batches of a source: see `BatchOptions`. */
+  readonly holding: Set<string>;
+}
+
 /**
  * Merges a batch, inside a transaction. Of two entries with one name the newer by `updated_at` is what holds from then
  * on (on a tie ours, unless theirs came after it), and the other becomes an earlier version of it, so that the same
- * batch again changes nothing. Where both say the same there is no new version.
+ * batch again changes nothing. Where both say the same there is no new version. A link that says that an entry was
+ * superseded is left out where ours, which is newer, says that the entry holds; of other links nobody knows whether they
+ * were removed here, so they come.
  */
-export async function mergeBatch(queries: Queries, batch: Batch, now: number, tally: Tally): Promise<void> {
-  if (batch.kind === 'links') tally.links += await insertLinks(queries, batch.links);
-  else await absorbBatch(queries, batch.entries, { now, replace: false }, tally);
+export async function mergeBatch(queries: Queries, batch: Batch, { now, holding }: MergeOptions, tally: Tally): Promise<void> {
+  if (batch.kind === 'entries') {
+    await absorbBatch(queries, batch.entries, { now, replace: false, holding }, tally);
+    return;
+  }
+  const wanted = batch.links.filter(({ kind, to }) => kind !== SUPERSEDES || !holding.has(nameOf(...to)));
+  tally.linksLeftOut += batch.links.length - wanted.length;
+  tally.links += await insertLinks(queries, wanted);
 }
 
 async function removeOthers(queries: Queries, kept: ReadonlySet<number>): Promise<number> {

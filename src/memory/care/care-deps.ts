@@ -19,18 +19,28 @@ export function isRemote({ kind }: Pick<Database, 'kind'>): boolean {
   return kind === 'remote' || kind === 'replica';
 }
 
+/** Whether a database stands for one that has not been made yet. */
+export function isAbsent({ kind }: Pick<Database, 'kind'>): boolean {
+  return kind === 'memory';
+}
+
 /**
  * The project's database, when it is a local file.
  * Errors: `NotSupportedError` for a remote one, `NotFoundError` when there is none yet, those of opening it.
  */
-export async function openLocal(deps: CareDeps, access: 'read' | 'write', what: string): Promise<Database> {
+export async function openLocal(
+  deps: CareDeps,
+  access: 'read' | 'write',
+  what: string,
+  hint = 'Use `memory export`, which works with any database, or what the server offers.',
+): Promise<Database> {
   const db = await deps.open(access);
   if (isRemote(db)) {
     throw new NotSupportedError(`${what} works on a local database, and this one is remote (${db.path})`, {
-      hint: 'Use `memory export`, which works with any database, or what the server offers.',
+      hint,
     });
   }
-  if (db.kind === 'memory') {
+  if (isAbsent(db)) {
     throw new NotFoundError(`there is no database at ${deps.databasePath}`, {
       hint: 'It is made by the first command that stores something; check the project folder.',
       details: { path: deps.databasePath },

@@ -41,6 +41,8 @@ export interface AbsorbReport {
   readonly kept: number;
   /** Both said the same. Where theirs was written later, its time and its agent, session and run count. */
   readonly unchanged: number;
+  /** Of those four, how many are deleted in the source, and may be brought back. */
+  readonly deleted: number;
   /** Only when the whole memory was replaced. */
   readonly removed: number;
   /** Theirs had expired, and was left out. */
@@ -49,6 +51,8 @@ export interface AbsorbReport {
   readonly versions: number;
   /** New links; where the whole memory was replaced, all of them. */
   readonly links: number;
+  /** Theirs say that an entry was superseded which holds by ours, which is newer. */
+  readonly linksLeftOut: number;
   /** The first 20 that differed on both sides. */
   readonly conflicts: readonly { readonly namespace: string; readonly key: string; readonly kept: 'ours' | 'theirs' }[];
 }
@@ -67,6 +71,20 @@ export interface ExportResult {
   readonly entries: number;
   readonly versions: number;
   readonly links: number;
+  readonly bytes: number;
+  /** Entries and earlier versions that damage has made unreadable, and which are not in the file. */
+  readonly leftOut: number;
+  /** Those, and those whose tags are damaged: the first 100. */
+  readonly damaged: readonly EntryVersionName[];
+}
+
+/** The vectors of one model, in one number of dimensions. */
+export interface ModelVectors {
+  readonly provider: string;
+  readonly model: string;
+  readonly dimensions: number;
+  readonly vectors: number;
+  /** Of the vectors alone. */
   readonly bytes: number;
 }
 
@@ -90,12 +108,22 @@ export interface MemoryStats {
   readonly oldestAt: number | null;
   readonly newestAt: number | null;
   readonly largest: readonly { readonly namespace: string; readonly key: string; readonly bytes: number }[];
+  /** Of all namespaces; also of models that are no longer configured, whose vectors stay until `compact` is told to drop them. */
+  readonly vectors: readonly ModelVectors[];
+}
+
+export interface EntryVersionName {
+  readonly namespace: string;
+  readonly key: string;
+  readonly version: number;
 }
 
 export interface Finding {
   readonly check: 'integrity' | 'schema' | 'orphans' | 'full-text' | 'change log' | 'vectors' | 'values';
   readonly status: 'ok' | 'wrong' | 'repaired' | 'not checked';
   readonly detail: string;
+  /** What is damaged, at most 100; absent where it is about no entry. */
+  readonly entries?: readonly EntryVersionName[];
 }
 
 export interface DoctorReport {
@@ -139,8 +167,9 @@ export interface Care {
    */
   backup(path?: string): Promise<BackupResult>;
   /**
-   * Replaces the memory by a backup's, in one transaction, after making a backup of what is there; the cache is left as it
-   * is. Until it ends, others can read but not write; cancelled, it changes nothing.
+   * Replaces the memory by a backup's, in one transaction that first makes a backup of what is there: all that was ever
+   * committed is in that backup or in the database. The cache is left as it is. Until it ends, others can read but not
+   * write; cancelled, it changes nothing.
    */
   restore(path: string, watch?: Watch): Promise<RestoreResult>;
   /**
@@ -151,7 +180,9 @@ export interface Care {
   /**
    * Reads what {@link Care.export} wrote; a line that is wrong is named before anything changes. Others can write
    * meanwhile: entries come in by many short transactions, each whole in itself. Stopped half-way, it leaves what it has
-   * brought in and says how much; the same call again goes on, and ends as one that was not stopped.
+   * brought in and says how much; the same call again goes on, and ends as one that was not stopped. Newest wins also
+   * between writing, deleting and bringing back. The removal of a link has no time: one that was removed here comes back
+   * with a copy that has it, unless it says that an entry was superseded which holds by what was written here since.
    */
   import(path: string, options?: ImportOptions): Promise<AbsorbReport>;
   /**
@@ -168,6 +199,8 @@ export interface Care {
     readonly keepVersions?: number;
     /** Delete entries that repeat the value of a newer one in their namespace; default `false`. */
     readonly dedupe?: boolean;
+    /** Remove the vectors of this model too, whichever is configured; default: none. `NotFoundError` when there are none of it. */
+    readonly dropModel?: string;
   }): Promise<CompactReport>;
   stats(namespace?: string): Promise<MemoryStats>;
   doctor(options?: { readonly repair?: boolean }): Promise<DoctorReport>;

@@ -3,16 +3,19 @@ import type { Database, Queries, SqlValue } from '../../store/database.ts';
 import { numberOf } from '../../store/row.ts';
 import { runApart } from '../../store/run-apart.ts';
 import { VISIBLE } from '../entry.ts';
+import { fold } from '../fold.ts';
 import { checkName, checkRange } from '../limits.ts';
 import type { CompactReport } from './care.ts';
 import { openLocal, type CareDeps } from './care-deps.ts';
 import { fileBytes } from './stats.ts';
+import { dropVectors } from './vector-models.ts';
 
 export interface CompactOptions {
   readonly namespace?: string | undefined;
   readonly deletedDays?: number | undefined;
   readonly keepVersions?: number | undefined;
   readonly dedupe?: boolean | undefined;
+  readonly dropModel?: string | undefined;
 }
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -68,13 +71,15 @@ async function remove(
     ) WHERE age > ?)`,
     [...scope, keepVersions],
   );
-  const vectors = await run(
+  const dropped = options.dropModel === undefined ? 0 : await dropVectors(queries, options.dropModel);
+  const unused = await run(
     'DELETE FROM embedding WHERE NOT EXISTS (SELECT 1 FROM memory_entry e WHERE e.hash = embedding.hash)',
     [],
   );
   await queries.run(`DELETE FROM chg WHERE seq <= (SELECT max(seq) FROM chg) - ${CHANGES_KEPT}`);
+  await fold(queries);
   await queries.run(`INSERT INTO memory_fts (memory_fts) VALUES ('optimize')`);
-  return { expired, purged, versions, duplicates, vectors };
+  return { expired, purged, versions, duplicates, vectors: dropped + unused };
 }
 
 /** Writes the file anew without its gaps, then empties the log. Others may read and write meanwhile, or wait shortly. */

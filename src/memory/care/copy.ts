@@ -1,21 +1,20 @@
 import { existsSync } from 'node:fs';
-import { link, rename, stat, unlink } from 'node:fs/promises';
+import { stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ConflictError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
-import { syncFolder } from '../../store/atomic-file.ts';
+import { placeFile } from '../../store/atomic-file.ts';
 import { checkPages } from '../../store/check-pages.ts';
 import type { OpenMode } from '../../store/connection.ts';
 import type { Row } from '../../store/database.ts';
 import { numberOf } from '../../store/row.ts';
 import { runApart } from '../../store/run-apart.ts';
 import { damaged } from '../../store/sqlite-failure.ts';
-import { codeOf, storageError } from '../../store/storage-error.ts';
+import { withTemporary } from '../../store/temporary.ts';
 import { isRemembered } from '../cached.ts';
 import type { CareDeps } from './care-deps.ts';
 import { isTaken } from './care-path.ts';
 import { manifestPath, sha256, syncFile, type Manifest } from './manifest.ts';
-import { withTemporary } from './temporary.ts';
 
 /** A database file to run a statement on. */
 export interface DatabaseFile {
@@ -49,18 +48,9 @@ function taken(path: string, cause?: unknown): ConflictError {
   });
 }
 
-/** Gives a file its name, unless something has it. Not every file system can link: there a gap of an instant remains. */
+/** Gives a file its name. Errors: `ConflictError` when something has it, `StorageError`. */
 export async function place(temporary: string, path: string): Promise<void> {
-  try {
-    await link(temporary, path);
-    await unlink(temporary);
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') throw taken(path, error);
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(codeOf(error))) throw storageError(error, 'write', path);
-    if (isTaken(path)) throw taken(path, error);
-    await rename(temporary, path);
-  }
-  await syncFolder(dirname(path));
+  if (!(await placeFile(temporary, path))) throw taken(path);
 }
 
 async function writeManifest(runtime: Runtime, path: string, manifest: Manifest): Promise<void> {

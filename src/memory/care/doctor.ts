@@ -3,10 +3,12 @@ import type { Database } from '../../store/database.ts';
 import { expectedSchema, readSchema } from '../../store/schema.ts';
 import { backUpBefore } from './backup.ts';
 import type { DoctorReport, Finding } from './care.ts';
-import { isRemote, type CareDeps } from './care-deps.ts';
-import { checkChanges, checkIntegrity, checkOrphans, checkValues, checkVectors } from './examine.ts';
+import { isAbsent, isRemote, type CareDeps } from './care-deps.ts';
+import { checkChanges, checkIntegrity, checkOrphans, checkVectors } from './examine.ts';
+import { checkValues } from './check-values.ts';
 import type { Examined } from './examined.ts';
 import { checkFullText } from './full-text.ts';
+import { openMended, type OpenMended } from './open-mended.ts';
 import { checkStructure } from './structure.ts';
 
 type Check = typeof checkOrphans;
@@ -21,7 +23,22 @@ async function examineOne(db: Database, check: Check): Promise<readonly Examined
   }
 }
 
-async function examine({ key, runtime }: CareDeps, db: Database): Promise<readonly Examined[]> {
+/**
+ * Where the full-text index can be compared with the entries: that is a statement that writes, though it changes nothing, and
+ * a server's database that was opened to be read refuses it.
+ */
+async function forFullText({ open }: CareDeps, db: Database): Promise<Database> {
+  if (!isRemote(db) || !db.readOnly) return db;
+  try {
+    return await open('write');
+  } catch (error) {
+    if (!(error instanceof SkillflowError)) throw error;
+    return db;
+  }
+}
+
+async function examine(deps: CareDeps, db: Database): Promise<readonly Examined[]> {
+  const { key, runtime } = deps;
   const integrity = await checkIntegrity(db, key);
   const expected = await expectedSchema(runtime);
   const structure = checkStructure(await readSchema(db), expected, runtime);
@@ -30,7 +47,11 @@ async function examine({ key, runtime }: CareDeps, db: Database): Promise<readon
     integrity.finding,
     ...structure.findings,
     ...(await examineOne(db, checkOrphans)),
-    await checkFullText(db, expected, { reported: integrity.fullText, schema: structure.fullText, intact }),
+    await checkFullText(await forFullText(deps, db), expected, {
+      reported: integrity.fullText,
+      schema: structure.fullText,
+      intact,
+    }),
     ...(await examineOne(db, checkChanges)),
     ...(await examineOne(db, checkVectors)),
     ...(await examineOne(db, checkValues)),
@@ -48,8 +69,9 @@ function mendable(examined: readonly Examined[]): readonly Examined[] {
 function toReport(examined: readonly Examined[], isLocal: boolean, backup: string | null = null): DoctorReport {
   const canBeMended = new Set(isLocal ? mendable(examined) : []);
   const findings = examined.map((item): Finding => {
+    const { repair: _repair, ...finding } = item;
     const advice = canBeMended.has(item) ? '; mend it with skillflow memory doctor --repair' : '';
-    return { check: item.check, status: item.status, detail: `${item.detail}${advice}` };
+    return { ...finding, detail: `${item.detail}${advice}` };
   });
   return { ok: !examined.some(isWrong), findings, backup };
 }
@@ -58,9 +80,9 @@ function toReport(examined: readonly Examined[], isLocal: boolean, backup: strin
 async function mendAll(db: Database, items: readonly Examined[]): Promise<readonly Finding[]> {
   return db.write(async (queries) => {
     const mended: Finding[] = [];
-    for (const { check, detail, repair } of items) {
+    for (const { repair, ...finding } of items) {
       const done = await repair?.(queries);
-      mended.push({ check, status: 'repaired', detail: `${detail}; ${String(done)}` });
+      mended.push({ ...finding, status: 'repaired', detail: `${finding.detail}; ${String(done)}` });
     }
     return mended;
   });
@@ -87,14 +109,26 @@ async function repairAll(deps: CareDeps, db: Database, first: readonly Examined[
   return toReport(report, true, path);
 }
 
+function absent({ databasePath }: CareDeps): Finding {
+  const detail = `there is no database yet (a local one would be ${databasePath}): the first command that stores something makes it`;
+  return { check: 'integrity', status: 'not checked', detail };
+}
+
 /** See `Care.doctor`. What SQLite itself reports as damage of anything but the full-text index is explained and not touched. */
 export async function doctor(deps: CareDeps, { repair = false }: { readonly repair?: boolean } = {}): Promise<DoctorReport> {
-  const db = await deps.open(repair ? 'write' : 'read');
+  const {
+    db: reading,
+    mended,
+    copies,
+  }: OpenMended = repair ? await openMended(deps) : { db: await deps.open('read'), mended: [], copies: null };
+  if (isAbsent(reading)) return toReport([absent(deps)], false);
+  const db = repair && !isRemote(reading) ? await deps.open('write') : reading;
   if (repair && isRemote(db)) {
     throw new NotSupportedError('a remote database cannot be repaired, since no backup of it can be made first', {
       hint: 'Export the memory, and import it into a new database.',
     });
   }
   const examined = await examine(deps, db);
-  return repair ? repairAll(deps, db, examined) : toReport(examined, !isRemote(db));
+  const report = repair ? await repairAll(deps, db, examined) : toReport(examined, !isRemote(db));
+  return { ...report, findings: [...mended, ...report.findings], backup: report.backup ?? copies };
 }

@@ -1,14 +1,12 @@
-import { setImmediate } from 'node:timers/promises';
 import { DatabaseDamagedError, SkillflowError } from '../../errors.ts';
-import { contentHash } from '../../store/content-hash.ts';
-import { NOT_CHECKED, type Database, type Queries, type Row, type SqlValue } from '../../store/database.ts';
-import { numberOf, numberOnly, textOf } from '../../store/row.ts';
+import { NOT_CHECKED, type Database, type Queries, type SqlValue } from '../../store/database.ts';
+import { numberOf } from '../../store/row.ts';
 import { checkPages, type PagesVerdict } from '../../store/check-pages.ts';
 import { runApart } from '../../store/run-apart.ts';
 import { isIndexDamage } from '../../store/sqlite-failure.ts';
-import { readColumns } from '../content.ts';
 import type { Finding } from './care.ts';
 import type { Examined } from './examined.ts';
+import { vectorModels } from './vector-models.ts';
 
 interface Check {
   (db: Database): Promise<readonly Examined[]>;
@@ -113,7 +111,14 @@ const UNUSED = 'embedding WHERE NOT EXISTS (SELECT 1 FROM memory_entry e WHERE e
 export const checkVectors = check('vectors', async (db) => {
   const misshapen = await count(db, MISSHAPEN);
   const unused = await count(db, UNUSED);
-  const note = unused === 0 ? '' : `; ${unused} belong to no current value (compacting removes them)`;
+  const models = (await vectorModels(db)).map(
+    ({ provider, model, dimensions, vectors, bytes }) =>
+      `${provider} ${model} (${dimensions} dimensions): ${vectors}, ${bytes} bytes`,
+  );
+  const others =
+    models.length < 2 ? '' : '; skillflow memory compact --drop-model removes those of a model that is no longer used';
+  const list = models.length === 0 ? '' : `; ${models.join(', ')}${others}`;
+  const note = unused === 0 ? list : `${list}; ${unused} belong to no current value (compacting removes them)`;
   if (misshapen === 0) return { status: 'ok', detail: `every vector has the length of its space${note}` };
   return {
     status: 'wrong',
@@ -123,105 +128,4 @@ export const checkVectors = check('vectors', async (db) => {
       return 'they were removed, and will be made anew';
     },
   };
-});
-
-interface Faults {
-  /** Values whose hash is not theirs. */
-  readonly hashes: { readonly table: 'memory_entry' | 'memory_version'; readonly id: number; readonly version: number }[];
-  /** Names of what holds no JSON where it should, or bytes that are no text. */
-  readonly unreadable: string[];
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** The text in a column, or `null` when damage has made it unreadable. */
-function readableText(row: Row, column: string): string | null {
-  try {
-    return textOf(row, column);
-  } catch (error) {
-    if (error instanceof DatabaseDamagedError) return null;
-    throw error;
-  }
-}
-
-function examineRow(row: Row, table: 'memory_entry' | 'memory_version', name: string, faults: Faults): void {
-  const version = numberOf(row, 'version');
-  const [value, format, tags] = ['value', 'format', 'tags'].map((column) => readableText(row, column));
-  if (typeof value !== 'string' || typeof format !== 'string' || typeof tags !== 'string') {
-    faults.unreadable.push(`${name} version ${version}`);
-    return;
-  }
-  const hash = row['hash'];
-  if (!(hash instanceof Uint8Array) || Buffer.compare(hash, contentHash(value)) !== 0) {
-    faults.hashes.push({ table, id: numberOf(row, 'id'), version });
-  }
-  const unreadable = (format === 'json' && !isJson(value)) || !isJson(tags);
-  if (unreadable) faults.unreadable.push(`${name} version ${version}`);
-}
-
-const PAGE = 64;
-
-/** Reads every value once, a page at a time. */
-async function examineValues(queries: Queries): Promise<Faults> {
-  const faults: Faults = { hashes: [], unreadable: [] };
-  const name = (row: Row): string => `${readableText(row, 'namespace') ?? '?'}/${readableText(row, 'key') ?? '?'}`;
-  for (let after = 0, size = PAGE; size === PAGE;) {
-    const page = await queries.all(
-      `SELECT ${readColumns(['id', 'namespace', 'key', 'version', 'value', 'format', 'tags', 'hash'])}
-        FROM memory_entry WHERE id > ? ORDER BY id LIMIT ${PAGE}`,
-      [after],
-    );
-    for (const row of page) examineRow(row, 'memory_entry', name(row), faults);
-    await setImmediate(); // others of this process may go on
-    size = page.length;
-    after = numberOf(page.at(-1) ?? { id: after }, 'id');
-  }
-  for (let after: readonly SqlValue[] = [0, 0], size = PAGE; size === PAGE;) {
-    const page: readonly Row[] = await queries.all(
-      `SELECT ${numberOnly('entry_id')} AS id, ${readColumns(['namespace', 'key'])}, ${readColumns(['version', 'value', 'format', 'tags', 'hash'], 'v.')}
-        FROM memory_version v JOIN memory_entry e ON e.id = entry_id
-        WHERE (entry_id, v.version) > (?, ?) ORDER BY entry_id, v.version LIMIT ${PAGE}`,
-      after,
-    );
-    for (const row of page) examineRow(row, 'memory_version', name(row), faults);
-    await setImmediate();
-    size = page.length;
-    const last = page.at(-1);
-    if (last !== undefined) after = [numberOf(last, 'id'), numberOf(last, 'version')];
-  }
-  return faults;
-}
-
-async function hashAnew(queries: Queries, { hashes }: Faults): Promise<string> {
-  for (const { table, id, version } of hashes) {
-    const where = table === 'memory_entry' ? 'id = ? AND version = ?' : 'entry_id = ? AND version = ?';
-    const row = await queries.get(`SELECT ${readColumns(['value'])} FROM ${table} WHERE ${where}`, [id, version]);
-    if (row === undefined) continue; // changed or removed since it was examined
-    await queries.run(`UPDATE ${table} SET hash = ? WHERE ${where}`, [contentHash(textOf(row, 'value')), id, version]);
-  }
-  return 'the hashes were made anew';
-}
-
-export const checkValues = check('values', async (db) => {
-  const faults = await examineValues(db);
-  const { hashes, unreadable } = faults;
-  if (hashes.length + unreadable.length === 0) return { status: 'ok', detail: 'every value can be read and has its hash' };
-  const names = unreadable.slice(0, SOME).join(', ');
-  const outcomes: Outcome[] = [];
-  if (hashes.length > 0) {
-    const detail = `${hashes.length} values do not have their hash`;
-    outcomes.push({ status: 'wrong', detail, repair: (queries) => hashAnew(queries, faults) });
-  }
-  if (unreadable.length > 0) {
-    const detail = `${unreadable.length} values or tags are no JSON; they are not repaired, only stored anew or reverted: ${names}`;
-    outcomes.push({ status: 'wrong', detail });
-  }
-  return outcomes;
 });

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { InvalidInputError } from '../../errors.ts';
 import { contentHash } from '../../store/content-hash.ts';
 import type { Row } from '../../store/database.ts';

@@ -1,21 +1,22 @@
 import { existsSync } from 'node:fs';
 import { open as openFile, rename, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { InvalidInputError, SkillflowError } from '../../errors.ts';
+import { DatabaseDamagedError, InvalidInputError, SkillflowError } from '../../errors.ts';
 import { syncFolder } from '../../store/atomic-file.ts';
 import { connect, endReading } from '../../store/connection.ts';
 import type { Database, Row, SqlValue } from '../../store/database.ts';
 import { numberOf, numberOrNull, textOf, textOrNull } from '../../store/row.ts';
 import { storageError } from '../../store/storage-error.ts';
+import { withTemporary } from '../../store/temporary.ts';
 import { isRemembered } from '../cached.ts';
+import { isTagList } from '../entry.ts';
 import { checkName } from '../limits.ts';
-import type { ExportOptions, ExportResult } from './care.ts';
+import type { EntryVersionName, ExportOptions, ExportResult } from './care.ts';
 import type { CareDeps } from './care-deps.ts';
 import { targetPath } from './care-path.ts';
 import { place } from './copy.ts';
 import { contentLine, FIRST_BYTES, FORMAT } from './export-line.ts';
 import { READ_CONTENT, READ_LINK, READ_NAMES } from './incoming.ts';
-import { withTemporary } from './temporary.ts';
 import { createBreath, stopWhenCancelled, tell } from './watch.ts';
 
 type Read = (sql: string, params: readonly SqlValue[]) => Promise<readonly Row[]>;
@@ -35,6 +36,16 @@ interface Tally {
   links: number;
 }
 
+/** Names of damaged entries and versions in the result at most. */
+const MOST_NAMED = 100;
+
+/** What could not be written as it was stored. */
+interface Damaged {
+  /** Entries and versions that are not in the file. */
+  leftOut: number;
+  readonly names: EntryVersionName[];
+}
+
 /** What an export is about. */
 interface Extent {
   readonly namespace: string | undefined;
@@ -43,9 +54,34 @@ interface Extent {
   readonly size: number;
   /** The last id: entries that come while a remote database is read are left out, and so are their links. */
   readonly lastId: number;
+  readonly damaged: Damaged;
 }
 
-async function* entryLines(read: Read, { namespace, now, lastId }: Extent, tally: Tally): AsyncGenerator<string> {
+/** The line of an entry or a version; `null` when damage has made it unreadable: it must not keep the others back. */
+function lineOf(
+  type: 'entry' | 'version',
+  row: Row,
+  names: readonly [string, string],
+  more: object,
+  damaged: Damaged,
+): string | null {
+  const note = (): void => {
+    const [namespace, key] = names;
+    if (damaged.names.length < MOST_NAMED) damaged.names.push({ namespace, key, version: Number(row['version']) });
+  };
+  try {
+    const line = contentLine(type, row, names, more);
+    if (!isTagList(textOf(row, 'tags'))) note();
+    return line;
+  } catch (error) {
+    if (!(error instanceof DatabaseDamagedError)) throw error;
+    damaged.leftOut += 1;
+    note();
+    return null;
+  }
+}
+
+async function* entryLines(read: Read, { namespace, now, lastId, damaged }: Extent, tally: Tally): AsyncGenerator<string> {
   const scope = namespace === undefined ? `AND ${isRemembered()}` : 'AND namespace = ?';
   const sql = `SELECT id, ${READ_NAMES}, ${READ_CONTENT} FROM memory_entry
     WHERE id > ? AND id <= ? AND (expires_at IS NULL OR expires_at > ?) ${scope} ORDER BY id LIMIT ${PAGE}`;
@@ -54,13 +90,17 @@ async function* entryLines(read: Read, { namespace, now, lastId }: Extent, tally
     for (const row of page) {
       after = numberOf(row, 'id');
       const names = [textOf(row, 'namespace'), textOf(row, 'key')] as const;
-      tally.entries += 1;
       const more = { createdAt: numberOf(row, 'created_at'), deletedAt: numberOrNull(row, 'deleted_at') };
-      yield contentLine('entry', row, names, more);
+      const line = lineOf('entry', row, names, more, damaged);
+      if (line === null) continue;
+      tally.entries += 1;
+      yield line;
       const versions = `SELECT version, ${READ_CONTENT} FROM memory_version WHERE entry_id = ? AND version < ? ORDER BY version`;
       for (const version of await read(versions, [after, numberOf(row, 'version')])) {
+        const earlier = lineOf('version', version, names, {}, damaged);
+        if (earlier === null) continue;
         tally.versions += 1;
-        yield contentLine('version', version, names, {});
+        yield earlier;
       }
     }
     if (page.length < PAGE) return;
@@ -104,12 +144,13 @@ async function* exportLines(
   namespace: string | undefined,
   now: number,
   tally: Tally,
+  damaged: Damaged,
   breathe: Breathe,
 ): AsyncGenerator<string> {
   const scope = namespace === undefined ? [] : [namespace];
   const sql = `SELECT coalesce(max(id), 0) AS lastId, count(*) AS size FROM memory_entry ${scope.length === 0 ? '' : 'WHERE namespace = ?'}`;
   const row = (await read(sql, scope))[0] ?? {};
-  const extent: Extent = { namespace, now, size: numberOf(row, 'size'), lastId: numberOf(row, 'lastId') };
+  const extent: Extent = { namespace, now, size: numberOf(row, 'size'), lastId: numberOf(row, 'lastId'), damaged };
   yield `${JSON.stringify({ type: 'skillflow-memory', format: FORMAT, exportedAt: now, namespace: namespace ?? null })}\n`;
   for await (const line of entryLines(read, extent, tally)) {
     yield line;
@@ -196,6 +237,7 @@ export async function exportMemory(deps: CareDeps, path: string, options: Export
   const isReplaced = await replaces(target, overwrite);
   const db = await deps.open('read');
   const tally: Tally = { entries: 0, versions: 0, links: 0 };
+  const damaged: Damaged = { leftOut: 0, names: [] };
   return withTemporary(dirname(target), deps.runtime, async (temporary) => {
     try {
       const file = await openFile(temporary, 'wx');
@@ -206,12 +248,12 @@ export async function exportMemory(deps: CareDeps, path: string, options: Export
         const bytes = await withReader(db, deps.key, (read) =>
           writeLines(
             file,
-            exportLines(read, namespace, now, tally, (size) => breathe(() => tell(watch, tally.entries, size))),
+            exportLines(read, namespace, now, tally, damaged, (size) => breathe(() => tell(watch, tally.entries, size))),
           ),
         );
         stopWhenCancelled(watch, 'the export');
         await finish(temporary, target, isReplaced);
-        return { path: target, ...tally, bytes };
+        return { path: target, ...tally, bytes, leftOut: damaged.leftOut, damaged: damaged.names };
       } finally {
         await file.close();
       }

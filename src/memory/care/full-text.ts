@@ -2,15 +2,24 @@ import { DatabaseDamagedError, SkillflowError } from '../../errors.ts';
 import type { Database, Queries } from '../../store/database.ts';
 import { numberOf } from '../../store/row.ts';
 import { dropObject, type ExpectedSchema } from '../../store/schema.ts';
+import { fold } from '../fold.ts';
 import type { Examined } from './examined.ts';
 
 const INDEX = 'memory_fts';
 const SOURCE = 'memory_text';
+/** What says which entries are in the index, and the trigger that takes in those that it passes. */
+const MARK = 'memory_fts_folded';
+const MARK_TRIGGER = 'memory_fts_fold';
 const SOME = 3;
 
-/** Whether an object of the schema is the full-text index, one of the tables it consists of, or what it is made from. */
+/** Whether an object of the schema is the full-text index, part of it, or what it is made from. */
 export function isFullText(name: string): boolean {
   return name === SOURCE || name.startsWith(INDEX);
+}
+
+/** Whether it is one of the tables that the index consists of: their text is its module's affair. */
+export function isPart(name: string): boolean {
+  return isFullText(name) && ![INDEX, SOURCE, MARK, MARK_TRIGGER].includes(name);
 }
 
 /**
@@ -40,14 +49,20 @@ async function dropIndex(queries: Queries, parts: readonly string[]): Promise<vo
  * Makes the full-text index anew from the entries, whatever is left of it, in the open transaction.
  * Errors: `DatabaseDamagedError` when the new one does not agree with the entries.
  */
-async function remakeIndex(queries: Queries, { objects, indexSettings }: ExpectedSchema): Promise<void> {
+async function remakeIndex(queries: Queries, { objects, indexSettings, mostPending }: ExpectedSchema): Promise<void> {
   const named = objects.filter(({ name }) => isFullText(name));
-  const parts = named.map(({ name }) => name).filter((name) => name !== INDEX && name !== SOURCE);
-  await dropIndex(queries, parts);
-  await dropObject(queries, SOURCE);
-  for (const wanted of [SOURCE, INDEX]) {
+  await dropIndex(
+    queries,
+    named.map(({ name }) => name).filter((name) => isPart(name)),
+  );
+  for (const name of [SOURCE, MARK_TRIGGER, MARK]) await dropObject(queries, name);
+  for (const wanted of [MARK, SOURCE, INDEX, MARK_TRIGGER]) {
     for (const { sql } of named.filter(({ name }) => name === wanted)) await queries.run(sql);
   }
+  await queries.run(
+    `INSERT INTO memory_fts_folded (id, entry_id, most_pending) SELECT 1, coalesce(max(id), 0), ? FROM memory_entry`,
+    [mostPending],
+  );
   for (const { k = null, v = null } of indexSettings) {
     await queries.run(`INSERT INTO memory_fts (memory_fts, rank) VALUES (?, ?)`, [k, v]);
   }
@@ -62,11 +77,15 @@ async function remakeIndex(queries: Queries, { objects, indexSettings }: Expecte
 const LOST_SEGMENTS = `SELECT count(*) AS n FROM (SELECT DISTINCT id >> 37 AS segment FROM memory_fts_data WHERE id >= 1 << 37)
   WHERE segment NOT IN (SELECT segid FROM memory_fts_idx)`;
 
+const MARKED = `SELECT 1 FROM memory_fts_folded WHERE typeof(entry_id) = 'integer' AND typeof(most_pending) = 'integer'`;
+
 /** What is wrong with the index; empty when nothing is, `null` when it cannot be checked. */
 async function faultOf(db: Database): Promise<string | null> {
   const lost = numberOf((await db.get(LOST_SEGMENTS)) ?? {}, 'n');
   if (lost > 0) return `${lost} of its parts cannot be reached`;
+  if ((await db.get(MARKED)) === undefined) return 'nobody knows which entries are in it';
   if (db.readOnly) return null;
+  await fold(db);
   // With rank 1 the index is compared with the entries too (source: sqlite.org/fts5.html#the_integrity_check_command).
   await db.run(`INSERT INTO memory_fts (memory_fts, rank) VALUES ('integrity-check', 1)`);
   return '';

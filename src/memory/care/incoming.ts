@@ -27,6 +27,7 @@ export interface Content {
   readonly identity: string;
   readonly updatedAt: number;
   readonly expiresAt: number | null;
+  readonly validTo: number | null;
   /** Characters of the value. */
   readonly size: number;
 }
@@ -86,6 +87,7 @@ export function toContent(row: Row): Content {
     identity: identityOf(row),
     updatedAt: numberOf(row, 'updated_at'),
     expiresAt: numberOrNull(row, 'expires_at'),
+    validTo: numberOrNull(row, 'valid_to'),
     size: textOf(row, 'value').length,
   };
 }

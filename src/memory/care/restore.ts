@@ -1,5 +1,5 @@
 import { DatabaseDamagedError } from '../../errors.ts';
-import type { Database } from '../../store/database.ts';
+import type { Queries } from '../../store/database.ts';
 import { absorbInSlices } from './absorb-in-slices.ts';
 import { replaceAll } from './absorb.ts';
 import { backUpBefore } from './backup.ts';
@@ -10,17 +10,15 @@ import { databaseSource } from './incoming.ts';
 import { withSourceFile } from './source-file.ts';
 import { stopWhenCancelled } from './watch.ts';
 
-/**
- * Opens the project's database and makes a backup of it. A damaged one is left alone: what it still holds may be worth
- * more to its owner than an easy restore.
- */
-export async function openSafely(deps: CareDeps, what: string): Promise<{ readonly db: Database; readonly safety: string }> {
+const BRING_IN =
+  'Bring it in with `memory merge` (a backup) or `memory import` (an export): what is newer wins, and nothing is removed.';
+
+/** A damaged database is left alone: what it still holds may be worth more to its owner than an easy restore. */
+async function explained<T>({ databasePath }: CareDeps, work: () => Promise<T>): Promise<T> {
   try {
-    const db = await openLocal(deps, 'write', what);
-    return { db, safety: (await backUpBefore(deps, db.path, 'restore')).path };
+    return await work();
   } catch (error) {
     if (!(error instanceof DatabaseDamagedError)) throw error;
-    const { databasePath } = deps;
     throw new DatabaseDamagedError(error.message, {
       cause: error,
       hint: `Move ${databasePath} aside, with its -wal and -shm files, then do the same again: it fills a new database.`,
@@ -29,19 +27,35 @@ export async function openSafely(deps: CareDeps, what: string): Promise<{ readon
   }
 }
 
+/**
+ * Replaces what the project's database holds, after a backup of it that is made under the same lock: others can read the
+ * committed state then, which is what the backup copies, and nobody can write. So whatever is replaced is in the backup,
+ * also what others have stored a moment before.
+ */
+export async function replaceSafely<T>(
+  deps: CareDeps,
+  what: string,
+  replace: (queries: Queries) => Promise<T>,
+): Promise<{ readonly replaced: T; readonly safety: string }> {
+  const db = await explained(deps, () => openLocal(deps, 'write', what, BRING_IN));
+  return db.write(async (queries) => {
+    const { path: safety } = await explained(deps, () => backUpBefore(deps, db.path, 'restore'));
+    return { replaced: await replace(queries), safety };
+  });
+}
+
 /** See `Care.restore`. */
 export async function restore(deps: CareDeps, path: string, watch: Watch = {}): Promise<RestoreResult> {
   const { runtime } = deps;
   const from = sourcePath(deps.projectRoot, path, deps.databasePath);
   return withSourceFile(deps, from, async (source) => {
     stopWhenCancelled(watch, 'restoring');
-    const { db, safety } = await openSafely(deps, 'Restoring a backup');
-    const report = await db.write(async (queries) => {
-      const replaced = await replaceAll(queries, databaseSource(source.connection), { runtime, watch });
+    const { replaced, safety } = await replaceSafely(deps, 'Restoring a backup', async (queries) => {
+      const report = await replaceAll(queries, databaseSource(source.connection), { runtime, watch });
       source.checkUnchanged();
-      return replaced;
+      return report;
     });
-    return { report, safety, manifest: source.manifest };
+    return { report: replaced, safety, manifest: source.manifest };
   });
 }
 

@@ -14,7 +14,7 @@ import { copyDatabase, freeName, timeName } from './copy.ts';
 import { isTaken } from './care-path.ts';
 import { databaseSource } from './incoming.ts';
 import { readManifest, type Manifest } from './manifest.ts';
-import { openSafely } from './restore.ts';
+import { replaceSafely } from './restore.ts';
 import { withSourceFile } from './source-file.ts';
 import { stopWhenCancelled } from './watch.ts';
 
@@ -162,14 +162,13 @@ export async function restoreSnapshot(
   }
   return withSourceFile(deps, join(folderOf(deps), `${name}${ENDING}`), async (source) => {
     stopWhenCancelled(watch, 'restoring');
-    const { db, safety } = await openSafely(deps, 'Restoring a snapshot');
-    const differences = await db.write(async (queries) => {
-      const replaced = await replaceAll(queries, databaseSource(source.connection), { runtime: deps.runtime, watch });
-      const { added, updated, removed } = replaced;
+    const { replaced, safety } = await replaceSafely(deps, 'Restoring a snapshot', async (queries) => {
+      const report = await replaceAll(queries, databaseSource(source.connection), { runtime: deps.runtime, watch });
+      const { added, updated, removed } = report;
       const tables = await bringTables(queries, source.connection);
       source.checkUnchanged();
       return [{ what: 'memory' as const, added, changed: updated, removed }, ...tables];
     });
-    return { differences, safety };
+    return { differences: replaced, safety };
   });
 }

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { BusyError, ForbiddenError, NotFoundError } from '../../errors.ts';
+import { BusyError, DatabaseDamagedError, ForbiddenError, NotFoundError } from '../../errors.ts';
 import { connect, endReading, type Connection } from '../../store/connection.ts';
 import { fileKind, inspectFile, isAtRest } from '../../store/inspect-file.ts';
 import { SCHEMA_VERSION } from '../../store/migration.ts';
@@ -7,10 +7,10 @@ import { openDatabase } from '../../store/open-database.ts';
 import { makeProjectFolder } from '../../store/project-database.ts';
 import { runApart } from '../../store/run-apart.ts';
 import { damaged } from '../../store/sqlite-failure.ts';
+import { withTemporary } from '../../store/temporary.ts';
 import type { CareDeps } from './care-deps.ts';
 import { damageOf, type DatabaseFile } from './copy.ts';
 import { checkManifest } from './manifest.ts';
-import { withTemporary } from './temporary.ts';
 
 /** A database other than the project's own, checked and open for reading, in the current schema. */
 export interface SourceFile {
@@ -54,9 +54,22 @@ async function read<T>(
  * `NotFoundError` (empty), `StorageError`, those of `work`.
  */
 export async function withSourceFile<T>(deps: CareDeps, path: string, work: (source: SourceFile) => Promise<T>): Promise<T> {
+  try {
+    return await withChecked(deps, path, work);
+  } catch (error) {
+    if (!(error instanceof DatabaseDamagedError) || error.details?.['path'] !== path) throw error;
+    throw new DatabaseDamagedError(error.message, {
+      cause: error,
+      hint: 'Use another copy; backups that were made by themselves lie in .skillflow/backups. This one was left as it is.',
+      details: { path },
+    });
+  }
+}
+
+async function withChecked<T>(deps: CareDeps, path: string, work: (source: SourceFile) => Promise<T>): Promise<T> {
   const manifest = await checkManifest(path);
   const key = keyFor(path, deps.key);
-  const { version } = await inspectFile(path, key);
+  const { version } = await inspectFile(path, deps.runtime, key);
   if (version === 0) {
     throw new NotFoundError(`${path} holds no memory yet`, {
       hint: 'Give the path of a database that is in use, or of a backup.',

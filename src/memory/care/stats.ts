@@ -5,6 +5,7 @@ import { VISIBLE } from '../entry.ts';
 import { checkName } from '../limits.ts';
 import type { MemoryStats } from './care.ts';
 import type { CareDeps } from './care-deps.ts';
+import { vectorModels } from './vector-models.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 const LARGEST = 10;
@@ -110,5 +111,6 @@ export async function stats({ open, runtime }: CareDeps, namespace?: string): Pr
       key: textOf(row, 'key'),
       bytes: numberOf(row, 'bytes'),
     })),
+    vectors: await vectorModels(db),
   };
 }

@@ -3,7 +3,7 @@ import type { Runtime } from '../../runtime.ts';
 import type { Queries } from '../../store/database.ts';
 import { dropObject, isSameObject, type ExpectedSchema, type SchemaObject } from '../../store/schema.ts';
 import type { Examined } from './examined.ts';
-import { isFullText } from './full-text.ts';
+import { isFullText, isPart } from './full-text.ts';
 
 /** What a database has otherwise than the migrations make it. */
 interface Deviation {
@@ -85,9 +85,7 @@ export function checkStructure(
   const byName = new Map(actual.map((object) => [object.name, object]));
   const deviations = expected.objects.flatMap((object): Deviation[] => {
     const found = byName.get(object.name);
-    // The text of the tables that an index consists of is its module's affair.
-    const isPart = isFullText(object.name) && object.type === 'table' && !object.sql.includes('VIRTUAL');
-    const isSame = found !== undefined && (isPart ? found.type === 'table' : isSameObject(found, object));
+    const isSame = found !== undefined && (isPart(object.name) ? found.type === 'table' : isSameObject(found, object));
     return isSame ? [] : [{ expected: object, actual: found }];
   });
   const fullText = deviations.filter(({ expected: { name } }) => isFullText(name));

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { unitVector } from './unit-vector.ts';
 
 /** Of https://platform.openai.com/docs/api-reference/embeddings. Servers that drop zeros leave out the index 0. */

@@ -1,5 +1,5 @@
 import { basename, dirname, isAbsolute } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CancelledError } from '../../errors.ts';
 import type { Embedder } from './embedder.ts';
 import { EmbedderError } from './embedder-error.ts';

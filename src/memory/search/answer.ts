@@ -77,7 +77,10 @@ export interface SearchAnswer {
    * written first last; so do substrings. Empty when nothing matches.
    */
   readonly results: readonly SearchResult[];
-  /** Results without `limit`, `offset` and `maxTokens`, but with `minScore`, counted up to 1,000. */
+  /**
+   * Results without `limit`, `offset` and `maxTokens`, but with `minScore`, counted up to 1,000; of those that only
+   * vectors find, as many as were looked for.
+   */
   readonly total: number;
   /** Whether {@link total} is all of them. */
   readonly totalIsExact: boolean;
@@ -91,6 +94,9 @@ export interface SearchAnswer {
    * indexed a whole run at a time. `vectors`: no word was found, only what is near.
    */
   readonly matchedBy: 'words' | 'substring' | 'vectors';
-  /** What vectors did: `off`, or the space and how far it is, or why they could not help this time. */
+  /**
+   * What vectors did: `off`, or the space and how far it is, or why they could not help this time. After a semicolon: how
+   * many entries stored lately could not be searched by their words, and why.
+   */
   readonly vectors: string;
 }

@@ -61,7 +61,8 @@ export function toScope(filter: SearchFilter, now: number): SearchScope {
   }
   if (tags !== undefined) {
     names('tags', tags);
-    for (const tag of new Set(tags)) add('EXISTS (SELECT 1 FROM json_each(m.tags) WHERE value = ?)', tag);
+    for (const tag of new Set(tags))
+      add(`EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid(m.tags) THEN m.tags ELSE '[]' END) WHERE value = ?)`, tag);
   }
   for (const [column, value] of Object.entries({ kind, agent, session })) {
     if (value === undefined) continue;

@@ -13,6 +13,9 @@ import { total, type Ranked } from './ranking.ts';
  */
 const SEMANTIC_WEIGHT = 0.1;
 
+/** Entries that vectors rank beside those that words found; those further away come after all of them. */
+export const NEAREST = 100;
+
 /** One result with its score, 0 to 1. */
 export interface Fused {
   readonly passage: Passage;
@@ -33,9 +36,13 @@ export function wordsOnly(ranked: readonly Ranked[], full: number): readonly Fus
   return ranked.map((words) => ({ passage: words.passage, score: scoreOf(total(words), full), words, similarity: null }));
 }
 
-function byScore(a: Fused, b: Fused): number {
-  return b.score - a.score || b.passage.updatedAt - a.passage.updatedAt || b.passage.id - a.passage.id;
-}
+/** @param places of entries among what vectors found: equals keep that order, which is the same however many were asked for */
+const byScore = (places: ReadonlyMap<number, number>) => (a: Fused, b: Fused) => {
+  const [placeA, placeB] = [places.get(a.passage.id) ?? Infinity, places.get(b.passage.id) ?? Infinity];
+  if (b.score !== a.score) return b.score - a.score;
+  if (placeA !== placeB) return placeA - placeB;
+  return b.passage.updatedAt - a.passage.updatedAt || b.passage.id - a.passage.id;
+};
 
 /** Results of words and vectors together; vectors that only see letters count only when words found nothing. */
 export async function fuse(
@@ -47,19 +54,21 @@ export async function fuse(
 ): Promise<readonly Fused[]> {
   if (vectors.hits.length === 0 || (!vectors.semantic && byWords.length > 0)) return byWords;
   const similarities = new Map(vectors.hits.map(({ entryId, similarity }) => [entryId, similarity]));
+  const inOrder = byScore(new Map(vectors.hits.map(({ entryId }, place) => [entryId, place])));
   const known = new Set(byWords.map(({ passage }) => passage.id));
   const unknown = [...similarities.keys()].filter((id) => !known.has(id));
   const passages = await reader.read(queries, unknown, scope);
   const added = [...passages.values()].map((passage): Fused => ({ passage, score: 0, words: null, similarity: null }));
   const all = [...byWords, ...added].map((one) => ({ ...one, similarity: similarities.get(one.passage.id) ?? null }));
-  if (byWords.length === 0) return all.map((one) => ({ ...one, score: Math.max(0, one.similarity ?? 0) })).sort(byScore);
-  const found = [...similarities.values()];
+  if (byWords.length === 0) return all.map((one) => ({ ...one, score: Math.max(0, one.similarity ?? 0) })).sort(inOrder);
+  // Of the same ones on every page, so that the pages fit together.
+  const found = vectors.hits.slice(0, NEAREST).map(({ similarity }) => similarity);
   const lowest = Math.min(...found);
   const range = Math.max(...found) - lowest || 1;
   return all
     .map((one) => {
-      const near = one.similarity === null ? 0 : (one.similarity - lowest) / range;
+      const near = one.similarity === null ? 0 : Math.max(0, one.similarity - lowest) / range;
       return { ...one, score: (1 - SEMANTIC_WEIGHT) * one.score + SEMANTIC_WEIGHT * near };
     })
-    .sort(byScore);
+    .sort(inOrder);
 }

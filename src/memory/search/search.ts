@@ -1,7 +1,7 @@
+import { InvalidInputError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Database } from '../../store/database.ts';
 import { checkRange } from '../limits.ts';
-import type { VectorAnswer, VectorSearch } from '../vector/vector-search.ts';
 import type { SearchAnswer, SearchInput } from './answer.ts';
 import { withinTokens } from './budget.ts';
 import type { WeighedTerm } from './candidates.ts';
@@ -12,29 +12,24 @@ import { fuse, wordsOnly } from './fusion.ts';
 import { countResults, toHead } from './head.ts';
 import { followLinks } from './links.ts';
 import { followNames } from './names.ts';
+import { askVectors, OFF, type SearchedVectors } from './near.ts';
 import { readPage, toLine, type Line } from './page.ts';
 import { turnPage } from './paging.ts';
 import { createPassages } from './passages.ts';
+import { createPending } from './pending.ts';
 import { withPhrase } from './phrase.ts';
 import { parseQuestion, type Question } from './question.ts';
 import { rank, type Inquiry, type Knowledge } from './ranking.ts';
 import { createSequences } from './sequences.ts';
 import { similarTerms } from './similar.ts';
-import { idf, readStatistics, type Statistics } from './statistics.ts';
+import { idf, type Statistics } from './statistics.ts';
 import { findSubstring } from './substring.ts';
 import { createWordCounts } from './word-counts.ts';
-
-/** Vectors to search besides words. */
-export interface SearchedVectors {
-  /** Whether near vectors mean near meanings. Those that do not are only asked when no word was found. */
-  readonly semantic: boolean;
-  readonly search: () => Promise<VectorSearch>;
-}
 
 export interface SearchDeps {
   /** Opens the project's database, once a call has been found valid. */
   readonly open: () => Promise<Database>;
-  readonly runtime: Pick<Runtime, 'now'>;
+  readonly runtime: Pick<Runtime, 'now' | 'sleep'>;
   /** Default: by words alone. */
   readonly vectors?: SearchedVectors | undefined;
 }
@@ -51,8 +46,6 @@ const MIN_TOKENS = 100;
 const MAX_TOKENS = 1_000_000;
 /** Characters of an answer besides its results, its values and the question: the names of its members. */
 const FRAME = 100;
-/** Entries that vectors are asked for. */
-const NEAREST = 100;
 
 interface Page {
   readonly input: SearchInput;
@@ -61,6 +54,8 @@ interface Page {
   readonly offset: number;
   /** Where the answer before ended; `null`: there was none. */
   readonly place: Place | null;
+  /** What could not be searched, and why. */
+  readonly unsearched: string | null;
 }
 
 function checkPage(input: SearchInput): Page {
@@ -70,8 +65,14 @@ function checkPage(input: SearchInput): Page {
   checkRange('offset', offset, 0, MAX_OFFSET);
   if (minScore !== undefined) checkScore(minScore);
   if (maxTokens !== undefined) checkRange('maxTokens', maxTokens, MIN_TOKENS, MAX_TOKENS);
+  if (cursor !== undefined && offset > 0) {
+    throw new InvalidInputError(`offset is ${offset} beside a cursor, which says itself where to go on`, {
+      hint: 'Pass one of them.',
+      details: { parameter: 'offset' },
+    });
+  }
   const place = cursor === undefined ? null : fromCursor(input, cursor);
-  return { input, question, limit, offset: place === null ? offset : 0, place };
+  return { input, question, limit, offset, place, unsearched: null };
 }
 
 async function weigh(
@@ -88,25 +89,6 @@ async function weigh(
   });
 }
 
-async function nearest(text: string, vectors: SearchedVectors, scope: SearchScope): Promise<VectorAnswer> {
-  const search = await vectors.search();
-  return search.nearest(text, NEAREST, scope, new AbortController().signal);
-}
-
-const OFF: VectorAnswer = { hits: [], note: 'off', semantic: false };
-
-/** What vectors add to what words found. */
-async function askVectors(
-  page: Page,
-  scope: SearchScope,
-  found: boolean,
-  vectors: SearchedVectors | undefined,
-): Promise<VectorAnswer> {
-  if (vectors === undefined) return OFF;
-  if (!vectors.semantic && found) return { ...OFF, note: 'not needed: words were found' };
-  return nearest(page.question.text === '' ? (page.input.phrase ?? '') : page.question.text, vectors, scope);
-}
-
 /** What there is on a page before it is bounded. */
 interface FoundPage {
   /** As they were found, in order. */
@@ -116,12 +98,20 @@ interface FoundPage {
   readonly more: boolean;
   readonly placeAfter: (shown: number) => Place;
   readonly total: number;
+  /** Whether there may be more than `total`. */
+  readonly isOpen: boolean;
 }
 
 /** Bounds a page, and says where to go on. */
 function toAnswer(page: Page, found: FoundPage, how: Pick<SearchAnswer, 'matchedBy' | 'vectors'>): SearchAnswer {
   const { results, lines } = found;
-  const rest = { total: Math.min(found.total, MAX_TOTAL), totalIsExact: found.total <= MAX_TOTAL, ...how };
+  const vectors = page.unsearched === null ? how.vectors : `${how.vectors}; ${page.unsearched}`;
+  const rest = {
+    total: Math.min(found.total, MAX_TOTAL),
+    totalIsExact: !found.isOpen && found.total <= MAX_TOTAL,
+    ...how,
+    vectors,
+  };
   const cursorAfter = (count: number): string | null => {
     if (count === results.length) return found.more ? toCursor(page.input, found.placeAfter(lines.length)) : null;
     const last = results[count - 1];
@@ -146,7 +136,7 @@ async function bySubstring(db: Database, page: Page, scope: SearchScope, vectors
   const lines = found.slice(0, limit).map((one) => ({ ...one, score: 0, matched: ['the text as it is'] }));
   const results = await readPage(db, lines, { text: question.text }, scope);
   const placeAfter = (shown: number): Place => ({ at: 'substring', after: lines[shown - 1]?.id ?? 0 });
-  const all = { lines, results, more: found.length > limit, placeAfter, total: wanted?.total ?? 0 };
+  const all = { lines, results, more: found.length > limit, placeAfter, total: wanted?.total ?? 0, isOpen: false };
   return toAnswer(page, all, { matchedBy: 'substring', vectors });
 }
 
@@ -173,7 +163,8 @@ async function byWords(
   const results = await readPage(db, lines, { vocabulary: reader.vocabulary, weights }, scope);
   const total = await countResults(inquiry, candidates, head, { minScore, limit: MAX_TOTAL + 1 });
   const matchedBy = linked.length === 0 && fused.length > 0 ? 'vectors' : 'words';
-  return toAnswer(page, { ...paged, lines, results, total }, { matchedBy, vectors: vectors.note });
+  const isOpen = !vectors.isAll && head.tail === null && head.results.every(({ score }) => score >= minScore);
+  return toAnswer(page, { ...paged, lines, results, total, isOpen }, { matchedBy, vectors: vectors.note });
 }
 
 /** Forgets what was kept of entries that changed since the last search. */
@@ -189,15 +180,19 @@ async function forgetChanged(db: Database, { revision }: Statistics, changes: Ch
 export function createSearch(deps: SearchDeps): Search {
   const knowledge: Knowledge = { counts: createWordCounts(), passages: createPassages(), sequences: createSequences() };
   const changes = createChanges();
+  const pending = createPending(deps.runtime);
   return {
     search: async (input) => {
-      const page = checkPage(input);
+      const checked = checkPage(input);
       const filter = toScope(input, deps.runtime.now());
       const db = await deps.open();
+      const { question } = checked;
+      const literally = question.terms.length === 0 || checked.place?.at === 'substring';
+      if (literally && input.phrase === undefined) return bySubstring(db, checked, filter, OFF.note);
+      const { statistics, unsearched } = await pending.takeIn(db);
+      const page = { ...checked, unsearched };
       const scope = input.phrase === undefined ? filter : await withPhrase(db, input.phrase, filter);
-      const { question } = page;
-      if (question.terms.length === 0 || page.place?.at === 'substring') return bySubstring(db, page, scope, OFF.note);
-      const statistics = await readStatistics(db);
+      if (literally) return bySubstring(db, page, scope, OFF.note);
       await forgetChanged(db, statistics, changes, knowledge);
       const reader = knowledge.passages.reader(statistics.entries);
       const asked = await weigh(db, question, statistics, knowledge);
@@ -206,7 +201,7 @@ export function createSearch(deps: SearchDeps): Search {
       const inquiry: Inquiry = { ...lookup, question, terms: [...asked, ...similar], asked: asked.length, reader };
       const answer = await byWords(page, inquiry, db, deps, knowledge);
       if (answer.total > 0 || !question.foreign || page.place !== null) return answer;
-      const substring = await bySubstring(db, page, scope, answer.vectors);
+      const substring = await bySubstring(db, checked, scope, answer.vectors); // which says already what was not searched
       return substring.total > 0 ? substring : answer;
     },
   };

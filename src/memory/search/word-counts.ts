@@ -12,6 +12,7 @@ const FEW_ENTRIES = 10_000;
 interface Counted {
   readonly frequency: number;
   readonly revision: number;
+  readonly folded: number;
   /** The largest frequency that was counted for: this one may be lower than the true one when it equals it. */
   readonly limit: number;
 }
@@ -19,11 +20,12 @@ interface Counted {
 interface Listed {
   readonly ids: Uint32Array;
   readonly revision: number;
+  readonly folded: number;
 }
 
 /**
  * How many entries have a word, and which, as the index has it. Counts are remembered while few entries have changed,
- * lists until the next change.
+ * lists until the next change, be it that entries which were stored before are taken into the index.
  */
 export interface WordCounts {
   /**
@@ -82,19 +84,20 @@ export function createWordCounts(): WordCounts {
   const counted = new Map<string, Counted>();
   const listed = new Map<string, Listed>();
   let ids = 0;
-  const isFresh = (one: Counted | undefined, { entries, revision }: Statistics, limit: number): boolean =>
+  const isFresh = (one: Counted | undefined, { entries, revision, folded }: Statistics, limit: number): boolean =>
     one !== undefined &&
     // A weight that is a little old ranks as well; a small memory is always counted anew.
-    Math.abs(revision - one.revision) <= entries / 500 &&
+    Math.max(Math.abs(revision - one.revision), Math.abs(folded - one.folded)) <= entries / 500 &&
     (one.frequency < one.limit || one.limit >= limit);
-  const remember = (expression: string, frequency: number, revision: number, limit: number): void => {
+  const remember = (expression: string, frequency: number, { revision, folded }: Statistics, limit: number): void => {
     if (counted.size >= MAX_COUNTED) counted.clear();
-    counted.set(expression, { frequency, revision, limit });
+    counted.set(expression, { frequency, revision, folded, limit });
   };
-  const lists: WordCounts['lists'] = async (queries, { revision }, expressions) => {
+  const lists: WordCounts['lists'] = async (queries, statistics, expressions) => {
+    const { revision, folded } = statistics;
     const found = expressions.map((expression) => {
       const known = listed.get(expression);
-      return known?.revision === revision ? known.ids : undefined;
+      return known?.revision === revision && known.folded === folded ? known.ids : undefined;
     });
     const missing = [...new Set(expressions.filter((_, index) => found[index] === undefined))];
     if (missing.length === 0) return found.map((one) => one ?? EMPTY);
@@ -106,8 +109,8 @@ export function createWordCounts(): WordCounts {
         ids = 0;
       }
       ids += some.length - (listed.get(expression)?.ids.length ?? 0);
-      listed.set(expression, { ids: some, revision });
-      remember(expression, some.length, revision, Number.MAX_SAFE_INTEGER);
+      listed.set(expression, { ids: some, revision, folded });
+      remember(expression, some.length, statistics, Number.MAX_SAFE_INTEGER);
     }
     return expressions.map((expression, index) => found[index] ?? fresh.get(expression) ?? EMPTY);
   };
@@ -124,7 +127,7 @@ export function createWordCounts(): WordCounts {
         ? (await lists(queries, statistics, missing)).map((one) => one.length)
         : await count(queries, missing, limit);
       const fresh = new Map(missing.map((expression, index) => [expression, read[index] ?? 0]));
-      for (const [expression, frequency] of fresh) remember(expression, frequency, statistics.revision, limit);
+      for (const [expression, frequency] of fresh) remember(expression, frequency, statistics, limit);
       return expressions.map((expression, index) => found[index] ?? fresh.get(expression) ?? 0);
     },
     lists,

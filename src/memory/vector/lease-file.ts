@@ -1,5 +1,5 @@
 import { readFile, stat, unlink, writeFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Runtime } from '../../runtime.ts';
 import { codeOf, storageError } from '../../store/storage-error.ts';
 

@@ -98,7 +98,9 @@ export async function nearestByIndex(
 ): Promise<readonly VectorHit[]> {
   const { count, scope } = wanted;
   let isWide: boolean | undefined;
-  for (let width = Math.ceil(count * 1.25) + 4; ; width *= 4) {
+  const first = Math.ceil(count * 1.25) + 4;
+  if (index.tier !== 'exact' && first > sizes.widest) return nearestOfAll(db, index.space, wanted);
+  for (let width = first; ; width *= 4) {
     const { hits, complete } = await entriesWithin(db, index, wanted, width);
     if (hits.length >= count || complete) return hits;
     if (index.tier === 'exact') {

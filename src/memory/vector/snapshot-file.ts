@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { arch, endianness } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { writeFileAtomic } from '../../store/atomic-file.ts';
 import { codeOf } from '../../store/storage-error.ts';
 import type { DataFile } from './data-file.ts';

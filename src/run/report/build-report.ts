@@ -125,6 +125,7 @@ export function buildReport(input: ReportInput): Report {
       status: run.status,
       ...(run.reason === undefined ? {} : { reason: run.reason }),
       ...(run.planReason === undefined ? {} : { planReason: run.planReason }),
+      ...(run.growthEnd === undefined ? {} : { growthEnd: run.growthEnd }),
       startedAt: run.startedAt,
       durationMs: run.durationMs,
     },
@@ -144,6 +145,7 @@ export function buildReport(input: ReportInput): Report {
     omissions: findOmissions(input),
     agents: input.agents.map((agent) => ({
       id: agent.id,
+      ...(agent.name === undefined ? {} : { name: agent.name }),
       type: agent.type,
       capabilities: agent.capabilities,
       status: agent.status,

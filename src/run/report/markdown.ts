@@ -138,7 +138,7 @@ function spendingSection({ spending }: Report): readonly string[] {
 function agentsSection({ agents }: Report): readonly string[] {
   if (agents.length === 0) return ['## Agents', 'No agent took part.'];
   const rows = agents.map((agent) => [
-    inline(agent.id),
+    inline(agent.name === undefined ? agent.id : `${agent.name} (${agent.id})`),
     inline(agent.capabilities.join(', ')),
     agent.status,
     String(agent.findings),
@@ -157,6 +157,7 @@ function runSection({ run }: Report): readonly string[] {
     `**Provider:** ${inline(run.provider)}`,
     `**Topology:** ${inline(run.topology)}`,
     ...(run.planReason === undefined ? [] : [`**Chosen because:** ${inline(run.planReason)}`]),
+    ...(run.growthEnd === undefined ? [] : [`**No further layer:** ${inline(run.growthEnd)}`]),
     `**Time:** ${duration(run.durationMs)}${started === null ? '' : `, from ${started}`}`,
   ];
   const command = fenced(`skillflow show ${printable(run.id)}`, 'sh');

@@ -17,6 +17,8 @@ export interface ReportRun {
   readonly reason?: string;
   /** Why topology and strategy were chosen, where there was a choice. */
   readonly planReason?: string;
+  /** Why a growing strategy added no further layer. */
+  readonly growthEnd?: string;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   /** Until its last step ended. */
@@ -26,6 +28,8 @@ export interface ReportRun {
 /** What one agent did. `skipped`: nobody could do its thinking. */
 export interface ReportAgent {
   readonly id: string;
+  /** Of agents of a swarm. */
+  readonly name?: string;
   readonly type: string;
   readonly capabilities: readonly string[];
   readonly status: 'completed' | 'skipped' | 'failed';

@@ -117,11 +117,15 @@ function describeReview(report: Report): string {
   const { scope, agents } = report;
   const selection = describeSelection(report);
   const files = count(scope.files.length, 'file');
+  const completed = agents.filter(({ status }) => status === 'completed').length;
+  if (scope.files.length === 0 && scope.skipped === 0 && scope.mode === 'files' && completed > 0) {
+    return `${count(completed, 'agent')} worked on the task; no files were selected for them.`;
+  }
   if (scope.files.length === 0) {
     const skipped = scope.skipped === 0 ? '' : `; ${count(scope.skipped, 'file')} skipped`;
     return `Nothing was reviewed: there was no file to look at (${selection})${skipped}.`;
   }
-  if (agents.every(({ status }) => status !== 'completed')) {
+  if (completed === 0) {
     return `Nothing was reviewed: no agent completed its work on ${files} (${selection}).`;
   }
   return `Reviewed ${files} (${selection})${describeLines(report)}.`;

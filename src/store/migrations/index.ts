@@ -1,5 +1,6 @@
 import type { Queries } from '../database.ts';
 import { memory } from './memory.ts';
+import { pendingText } from './pending-text.ts';
 import { orchestration } from './orchestration.ts';
 import { tables } from './tables.ts';
 
@@ -16,4 +17,4 @@ export interface Migration {
 }
 
 /** In order of version, from 1, without gaps. A released migration is never edited: a change is a new one. */
-export const MIGRATIONS: readonly Migration[] = [tables, memory, orchestration];
+export const MIGRATIONS: readonly Migration[] = [tables, memory, orchestration, pendingText];

@@ -63,23 +63,15 @@ const ENTRIES = [
 const VERSIONS_KEPT = 100;
 
 /** What is deleted is not in the full-text index; what is only expired or no longer valid still is. */
-const SEARCH = [
-  `CREATE VIEW memory_text AS
-    SELECT id, key, coalesce(words, value) AS value, tags FROM memory_entry WHERE deleted_at IS NULL`,
-  `CREATE VIRTUAL TABLE memory_fts USING fts5 (
-    key, value, tags, content = 'memory_text', content_rowid = 'id', tokenize = 'porter unicode61 remove_diacritics 2'
-  )`,
-  // Leaves that fit into a page of a new database; a small write makes one of its own.
-  `INSERT INTO memory_fts (memory_fts, rank) VALUES ('pgsz', 2000)`,
+export const TEXT_2 = `CREATE VIEW memory_text AS
+    SELECT id, key, coalesce(words, value) AS value, tags FROM memory_entry WHERE deleted_at IS NULL`;
+
+/** Triggers that keep the full-text index as the entries are. Of version 2, which undoing version 4 makes again. */
+export const INDEXING_2 = [
   `CREATE TRIGGER memory_entry_insert AFTER INSERT ON memory_entry BEGIN
     INSERT INTO memory_fts (rowid, key, value, tags)
       SELECT new.id, new.key, coalesce(new.words, new.value), new.tags WHERE new.deleted_at IS NULL;
     INSERT INTO chg (entry_id, op) VALUES (new.id, 'insert');
-  END`,
-  `CREATE TRIGGER memory_entry_keep_version BEFORE UPDATE OF version ON memory_entry WHEN new.version > old.version BEGIN
-    INSERT INTO memory_version (entry_id, version, ${CONTENT_COLUMNS})
-      VALUES (old.id, old.version, ${CONTENT_COLUMNS.replaceAll(/\w+/g, 'old.$&')});
-    DELETE FROM memory_version WHERE entry_id = new.id AND version < new.version - ${VERSIONS_KEPT};
   END`,
   // One trigger for both statements: SQLite promises no order between triggers.
   `CREATE TRIGGER memory_entry_reindex AFTER UPDATE OF key, value, words, tags, deleted_at ON memory_entry BEGIN
@@ -88,13 +80,28 @@ const SEARCH = [
     INSERT INTO memory_fts (rowid, key, value, tags)
       SELECT new.id, new.key, coalesce(new.words, new.value), new.tags WHERE new.deleted_at IS NULL;
   END`,
-  `CREATE TRIGGER memory_entry_update AFTER UPDATE ON memory_entry BEGIN
-    INSERT INTO chg (entry_id, op) VALUES (new.id, CASE WHEN new.deleted_at IS NULL THEN 'update' ELSE 'delete' END);
-  END`,
   `CREATE TRIGGER memory_entry_delete AFTER DELETE ON memory_entry BEGIN
     INSERT INTO memory_fts (memory_fts, rowid, key, value, tags)
       SELECT 'delete', old.id, old.key, coalesce(old.words, old.value), old.tags WHERE old.deleted_at IS NULL;
     INSERT INTO chg (entry_id, op) VALUES (old.id, 'delete');
+  END`,
+];
+
+const SEARCH = [
+  TEXT_2,
+  `CREATE VIRTUAL TABLE memory_fts USING fts5 (
+    key, value, tags, content = 'memory_text', content_rowid = 'id', tokenize = 'porter unicode61 remove_diacritics 2'
+  )`,
+  // Leaves that fit into a page of a new database; a small write makes one of its own.
+  `INSERT INTO memory_fts (memory_fts, rank) VALUES ('pgsz', 2000)`,
+  ...INDEXING_2,
+  `CREATE TRIGGER memory_entry_keep_version BEFORE UPDATE OF version ON memory_entry WHEN new.version > old.version BEGIN
+    INSERT INTO memory_version (entry_id, version, ${CONTENT_COLUMNS})
+      VALUES (old.id, old.version, ${CONTENT_COLUMNS.replaceAll(/\w+/g, 'old.$&')});
+    DELETE FROM memory_version WHERE entry_id = new.id AND version < new.version - ${VERSIONS_KEPT};
+  END`,
+  `CREATE TRIGGER memory_entry_update AFTER UPDATE ON memory_entry BEGIN
+    INSERT INTO chg (entry_id, op) VALUES (new.id, CASE WHEN new.deleted_at IS NULL THEN 'update' ELSE 'delete' END);
   END`,
 ];
 

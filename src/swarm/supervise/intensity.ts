@@ -31,7 +31,9 @@ export function createIntensity({ intensity, periodMs }: IntensityLimit): Intens
   let times: number[] = [];
   return {
     record: (atMs) => {
-      times = [...times, atMs].filter((time) => atMs - time <= periodMs).slice(-(intensity + 1));
+      // A time after this one tells that the clock was set back: it is as good as now, and passes from now on.
+      const past = times.map((time) => Math.min(time, atMs));
+      times = [...past, atMs].filter((time) => atMs - time <= periodMs).slice(-(intensity + 1));
       return times.length <= intensity;
     },
     get count() {

@@ -160,13 +160,13 @@ describe('restoring', () => {
     await place.db.run(`UPDATE memory_entry SET tags = '["other"]' WHERE namespace = 'ns'`);
     const changed = await everything(place.db);
     const { report, safety, manifest } = await place.care.restore('copy.db');
-    expect(report).toEqual(noReport({ added: 1, updated: 2, removed: 1, versions: 2, links: 2 }));
+    expect(report).toEqual(noReport({ added: 1, updated: 2, deleted: 1, removed: 1, versions: 2, links: 2 }));
     expect(manifest).toBe(true);
     expect(await everything(place.db)).toEqual(before);
     expect(await faults(place.db)).toEqual([]);
     expect(await place.db.get('SELECT count(*) AS n FROM run')).toEqual({ n: 1 });
     const again = await place.care.restore('copy.db');
-    expect(again.report).toEqual(noReport({ unchanged: 3, links: 2 }));
+    expect(again.report).toEqual(noReport({ unchanged: 3, deleted: 1, links: 2 }));
     const undone = await place.care.restore(safety);
     expect(undone.report).toMatchObject({ added: 1, updated: 2, removed: 1 });
     expect(await everything(place.db)).toEqual(changed);
@@ -186,7 +186,7 @@ describe('restoring', () => {
     const other = await openPlace(scratch);
     writeFileSync(join(other.root, 'b.db'), readFileSync(join(place.root, 'copy.db')));
     const { report, manifest } = await other.care.restore('b.db');
-    expect(report).toEqual(noReport({ added: 3, versions: 2, links: 2 }));
+    expect(report).toEqual(noReport({ added: 3, deleted: 1, versions: 2, links: 2 }));
     expect(manifest).toBe(false);
     expect(await everything(other.db)).toEqual(await everything(place.db));
     expect(await faults(other.db)).toEqual([]);

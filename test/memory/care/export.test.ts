@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -38,11 +38,11 @@ describe('an export brings back', () => {
     await place.db.run(`UPDATE memory_entry SET session = 's', run = 'r' WHERE key = 'a'`);
     await link(place, b, a, 'supersedes', 'because\n"so"');
     await link(place, a, b, 'about');
-    expect(await carry()).toEqual(noReport({ added: 3, versions: 2, links: 2 }));
+    expect(await carry()).toEqual(noReport({ added: 3, deleted: 1, versions: 2, links: 2 }));
     await place.db.run(`DELETE FROM memory_entry WHERE key = 'expired'`);
     expect(await everything(other.db)).toEqual(await everything(place.db));
     expect(await faults(other.db)).toEqual([]);
-    expect(await other.care.import('e.jsonl')).toEqual(noReport({ unchanged: 3 }));
+    expect(await other.care.import('e.jsonl')).toEqual(noReport({ unchanged: 3, deleted: 1 }));
     expect(await everything(other.db)).toEqual(await everything(place.db));
   });
 
@@ -113,6 +113,8 @@ describe('the file', () => {
       versions: 0,
       links: 0,
       bytes: readFileSync(first.path).length,
+      leftOut: 0,
+      damaged: [],
     });
     await say(place, 'b', 'v');
     await expect(place.care.export('e.jsonl')).rejects.toMatchObject({
@@ -143,11 +145,19 @@ describe('the file', () => {
     expect(readFileSync(join(root, 'e.jsonl'), 'utf8').split('\n')).toHaveLength(3);
   });
 
-  test('is not left half written by a value that cannot be read', async () => {
-    await say(place, 'a', { fine: true });
+  test('has all but what cannot be read, which is named', async () => {
+    const [a, b] = [await say(place, 'a', { fine: true }), await say(place, 'b', 'one')];
+    await say(place, 'b', 'two');
+    await say(place, 'c', 'three', { tags: ['t'] });
+    await link(place, a, b, 'about');
     await place.db.run(`UPDATE memory_entry SET value = '{"broken' WHERE key = 'a'`);
-    await expect(place.care.export('e.jsonl')).rejects.toThrow(SkillflowError);
-    expect(filesBelow(place.root)).toEqual([]);
+    await place.db.run(`UPDATE memory_entry SET tags = '["t' WHERE key = 'c'`);
+    await place.db.run(`UPDATE memory_version SET tags = '{}', value = '{"', format = 'json'`);
+    const said = { entries: 2, versions: 0, leftOut: 2, damaged: [{ key: 'a' }, { key: 'b', version: 1 }, { key: 'c' }] };
+    expect(await place.care.export('e.jsonl')).toMatchObject(said);
+    copyFileSync(join(place.root, 'e.jsonl'), join(other.root, 'e.jsonl'));
+    expect(await other.care.import('e.jsonl')).toEqual(noReport({ added: 2 }));
+    expect((await everything(other.db)).entries).toMatchObject([{ key: 'b' }, { key: 'c', tags: '["skillflow-damaged"]' }]);
   });
 
   test('may hold an entry twice: the newest wins, the other is its earlier version', async () => {

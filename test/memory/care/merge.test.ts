@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ConflictError, InvalidInputError, NotFoundError, SchemaTooNewError } from '../../../src/errors.ts';
+import { createMemory } from '../../../src/memory/memory.ts';
 import { connect } from '../../../src/store/connection.ts';
 import { onServer } from '../../helpers/databases.ts';
-import { useScratch } from '../../store/scratch.ts';
+import { testRuntime, useScratch } from '../../store/scratch.ts';
 import { everything, faults, link, noReport, NOW, openPlace, put, say, type Place } from './place.ts';
 
 const scratch = useScratch();
@@ -24,7 +25,9 @@ async function merge(): ReturnType<Place['care']['merge']> {
   const report = await ours.care.merge('theirs.db');
   const merged = await everything(ours.db);
   const again = await ours.care.merge('theirs.db');
-  expect(again).toEqual(noReport({ unchanged: again.unchanged, expired: again.expired }));
+  expect(again).toEqual(
+    noReport({ unchanged: again.unchanged, expired: again.expired, deleted: again.deleted, linksLeftOut: again.linksLeftOut }),
+  );
   expect(await everything(ours.db)).toEqual(merged);
   return report;
 }
@@ -122,7 +125,7 @@ describe('of two that differ', () => {
     await say(ours, 'k', 'same', { at: 10 });
     await say(theirs, 'k', 'same', { at: 20 });
     await theirs.db.run('UPDATE memory_entry SET deleted_at = 30');
-    expect(await merge()).toEqual(noReport({ updated: 1 }));
+    expect(await merge()).toEqual(noReport({ updated: 1, deleted: 1 }));
     expect((await everything(ours.db)).entries).toMatchObject([{ deleted_at: 30 }]);
   });
 
@@ -202,6 +205,134 @@ describe('a deletion', () => {
     await say(theirs, 'k', 'theirs', { at: 20 });
     await merge();
     expect(await deletedAt()).toBe(null);
+  });
+});
+
+describe('what was brought back', () => {
+  const name = { key: 'k' };
+  const at = { now: 0 };
+  const memoryOf = ({ db }: Place) => createMemory({ open: async () => db, runtime: testRuntime({ now: () => at.now }) });
+
+  test('is not deleted again by a copy of before, in whatever way that comes', async () => {
+    const [here, there] = [memoryOf(ours), memoryOf(theirs)];
+    at.now = 10;
+    for (const memory of [here, there]) await memory.store({ ...name, value: 'v' });
+    at.now = 20;
+    for (const memory of [here, there]) await memory.delete(name);
+    for (const now of [20, 30]) {
+      at.now = now; // also in the same millisecond
+      await here.undelete(name);
+      expect(await merge()).toEqual(noReport({ unchanged: 1, deleted: 1 }));
+      await theirs.care.export('e.jsonl', { overwrite: true });
+      copyFileSync(join(theirs.root, 'e.jsonl'), join(ours.root, 'e.jsonl'));
+      expect(await ours.care.import('e.jsonl')).toEqual(noReport({ unchanged: 1, deleted: 1 }));
+      expect((await here.get(name))?.value).toBe('v');
+      at.now += 1;
+      await here.delete(name);
+    }
+  });
+
+  test('or stored anew in the millisecond of its deletion stays', async () => {
+    const [here, there] = [memoryOf(ours), memoryOf(theirs)];
+    at.now = 10;
+    for (const memory of [here, there]) await memory.store({ ...name, value: 'v' });
+    at.now = 20;
+    for (const memory of [here, there]) await memory.delete(name);
+    await here.store({ ...name, value: 'w' });
+    expect(await merge()).toEqual(noReport({ unchanged: 1, deleted: 1 }));
+    expect((await here.get(name))?.value).toBe('w');
+  });
+
+  test('comes back in a copy of before, with its history, and a later deletion holds again', async () => {
+    const [here, there] = [memoryOf(ours), memoryOf(theirs)];
+    at.now = 10;
+    for (const memory of [here, there]) await memory.store({ ...name, value: 'v' });
+    at.now = 20;
+    for (const memory of [here, there]) await memory.delete(name);
+    at.now = 30;
+    await there.undelete(name);
+    expect(await merge()).toEqual(noReport({ updated: 1, versions: 1 }));
+    expect(await here.get(name)).toMatchObject({ value: 'v', version: 2, updatedAt: 30 });
+    const same = async () => expect(await everything(ours.db)).toEqual(await everything(theirs.db));
+    await same();
+    at.now = 40;
+    await there.delete(name);
+    expect(await merge()).toEqual(noReport({ updated: 1, deleted: 1 }));
+    expect(await here.get(name)).toBeUndefined();
+    await same();
+  });
+
+  test('on both sides, and changed on one, is no conflict of the deletion', async () => {
+    const [here, there] = [memoryOf(ours), memoryOf(theirs)];
+    at.now = 10;
+    for (const memory of [here, there]) await memory.store({ ...name, value: 'v' });
+    at.now = 20;
+    for (const memory of [here, there]) await memory.delete(name);
+    at.now = 30;
+    await here.undelete(name);
+    at.now = 35;
+    await there.undelete(name);
+    expect(await merge()).toEqual(noReport({ unchanged: 1 }));
+    expect(await here.get(name)).toMatchObject({ updatedAt: 35 });
+    at.now = 50;
+    await here.store({ ...name, value: 'w' });
+    expect(await merge()).toEqual(noReport({ unchanged: 1 }));
+    expect(await here.get(name)).toMatchObject({ value: 'w' });
+  });
+});
+
+describe('a link that was removed here', () => {
+  const at = { now: 0 };
+  const memoryOf = ({ db }: Place) => createMemory({ open: async () => db, runtime: testRuntime({ now: () => at.now }) });
+  const [old, late] = [{ key: 'old' }, { key: 'late' }];
+
+  beforeEach(async () => {
+    for (const place of [ours, theirs]) {
+      const memory = memoryOf(place);
+      at.now = 10;
+      await memory.store({ ...old, value: 'o' });
+      await memory.store({ ...late, value: 'l' });
+      at.now = 20;
+      await memory.supersede(old, late);
+    }
+    at.now = 30;
+  });
+
+  test('does not say again that an entry was superseded which holds by what was written since', async () => {
+    const memory = memoryOf(ours);
+    await memory.unlink(late, old, 'supersedes');
+    expect(await merge()).toEqual(noReport({ unchanged: 2, linksLeftOut: 1 }));
+    expect(await memory.links(old)).toEqual([]);
+    expect((await memory.get(old))?.validTo).toBeNull();
+    // Where it was superseded anew, that is known.
+    at.now = 40;
+    await memory.supersede(old, late, 'again');
+    expect(await merge()).toMatchObject({ unchanged: 2, links: 0 });
+    expect(await memory.links(old)).toMatchObject([{ reason: 'again' }]);
+  });
+
+  test('says so where nothing was written since', async () => {
+    await ours.db.run('DELETE FROM memory_link');
+    expect(await merge()).toEqual(noReport({ unchanged: 2, links: 1 }));
+  });
+
+  test('of another kind comes back: its removal has no time', async () => {
+    await memoryOf(theirs).link(old, late, 'about');
+    expect(await merge()).toEqual(noReport({ unchanged: 2, links: 1 }));
+  });
+
+  test('an entry that was superseded, deleted and brought back holds again when the other goes', async () => {
+    const memory = memoryOf(ours);
+    await memory.delete(old);
+    at.now = 40;
+    await memory.undelete(old);
+    expect(await memory.history(old)).toMatchObject([{ supersededBy: late }, { supersededBy: late }, { supersededBy: null }]);
+    at.now = 50;
+    await memory.delete(late);
+    expect((await memory.get(old))?.validTo).toBeNull();
+    at.now = 60;
+    await memory.undelete(late);
+    expect((await memory.get(old))?.validTo).toBe(60);
   });
 });
 

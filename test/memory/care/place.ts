@@ -144,7 +144,20 @@ export async function faults(db: Database): Promise<readonly string[]> {
 }
 
 export function noReport(parts: Partial<AbsorbReport> = {}): AbsorbReport {
-  return { added: 0, updated: 0, kept: 0, unchanged: 0, removed: 0, expired: 0, versions: 0, links: 0, conflicts: [], ...parts };
+  return {
+    added: 0,
+    updated: 0,
+    kept: 0,
+    unchanged: 0,
+    deleted: 0,
+    removed: 0,
+    expired: 0,
+    versions: 0,
+    links: 0,
+    linksLeftOut: 0,
+    conflicts: [],
+    ...parts,
+  };
 }
 
 /** Files below a folder, relative, but the database's own. */

@@ -2,10 +2,15 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, w
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ConflictError, InvalidInputError, NotFoundError } from '../../../src/errors.ts';
+import { fold } from '../../../src/memory/fold.ts';
 import { contentHash } from '../../../src/store/content-hash.ts';
 import { connect, endReading } from '../../../src/store/connection.ts';
 import { onServer } from '../../helpers/databases.ts';
-import { useScratch } from '../../store/scratch.ts';
+import { openDatabase } from '../../../src/store/open-database.ts';
+import { openEmptyDatabase } from '../../../src/store/project-database.ts';
+import { createCare } from '../../../src/memory/care/create-care.ts';
+import { createMemory } from '../../../src/memory/memory.ts';
+import { testRuntime, useScratch } from '../../store/scratch.ts';
 import { everything, faults, link, NOW, openPlace, say, type Place } from './place.ts';
 
 const scratch = useScratch();
@@ -56,6 +61,36 @@ describe('compacting', () => {
     expect((await everything(place.db)).versions).toMatchObject([{ version: 6 }, { version: 7 }]);
     expect(await faults(place.db)).toEqual([]);
     expect(await place.care.compact({ keepVersions: 2 })).toMatchObject({ expired: 0, purged: 0, versions: 0, vectors: 0 });
+  });
+
+  test('removes the vectors of a model that is named, and never another one', async () => {
+    await say(place, 'a', 'x');
+    for (const [id, model] of [
+      [1, 'old'],
+      [2, 'new'],
+    ] as const) {
+      const columns = '(uid, provider, model, dimensions, created_at)';
+      await place.db.run(`INSERT INTO embedding_space ${columns} VALUES (?, 'p', ?, 2, 1)`, [`u${id}`, model]);
+      await place.db.run('INSERT INTO embedding (space_id, hash, vector) SELECT ?, hash, ? FROM memory_entry', [
+        id,
+        new Uint8Array(8),
+      ]);
+    }
+    const one = { provider: 'p', dimensions: 2, vectors: 1, bytes: 8 };
+    expect((await place.care.stats()).vectors).toEqual([
+      { ...one, model: 'old' },
+      { ...one, model: 'new' },
+    ]);
+    const findings = async () => (await place.care.doctor()).findings.find(({ check }) => check === 'vectors')?.detail;
+    expect(await findings()).toMatch(/p old \(2 dimensions\): 1, 8 bytes, p new .*--drop-model/);
+    expect(await place.care.compact()).toMatchObject({ vectors: 0 });
+    await expect(place.care.compact({ dropModel: 'odl' })).rejects.toMatchObject({
+      code: 'not_found',
+      hint: expect.stringMatching(/old/),
+    });
+    expect(await place.care.compact({ dropModel: 'old' })).toMatchObject({ vectors: 1 });
+    expect((await place.care.stats()).vectors).toEqual([{ ...one, model: 'new' }]);
+    expect(await findings()).not.toMatch(/drop-model/);
   });
 
   test('deletes repeated values but the newest, where that is asked for, within a namespace', async () => {
@@ -150,8 +185,6 @@ describe.skipIf(onServer())('the doctor', () => {
 
   /** As the migrations make it; taken away for what it would have logged, and put back. */
   const DELETE_TRIGGER = `CREATE TRIGGER memory_entry_delete AFTER DELETE ON memory_entry BEGIN
-    INSERT INTO memory_fts (memory_fts, rowid, key, value, tags)
-      SELECT 'delete', old.id, old.key, coalesce(old.words, old.value), old.tags WHERE old.deleted_at IS NULL;
     INSERT INTO chg (entry_id, op) VALUES (old.id, 'delete');
   END`;
 
@@ -198,6 +231,7 @@ describe.skipIf(onServer())('the doctor', () => {
     ['a wrong hash', 'values', [`UPDATE memory_entry SET hash = x'00'`]],
   ])('finds and repairs %s', async (_, check, statements) => {
     await say(place, 'a', 'words here');
+    await fold(place.db);
     const said = (await everything(place.db)).entries.map((row) => row['value']);
     await tamper(...statements);
     expect(await wrong()).toMatchObject({ ok: false, findings: [`${check} wrong`], backup: null });
@@ -213,13 +247,82 @@ describe.skipIf(onServer())('the doctor', () => {
   test('names what it cannot repair, and repairs the rest', async () => {
     await say(place, 'a', { x: 1 });
     await tamper(`UPDATE memory_entry SET value = '{"x'`);
+    const sick = (await place.care.doctor()).findings.find(({ check }) => check === 'values');
+    expect(sick).toMatchObject({
+      status: 'wrong',
+      detail: expect.stringMatching(/1 values do not have their hash: default\/a version 1; mend it/),
+      entries: [{ namespace: 'default', key: 'a', version: 1 }],
+    });
     const { ok, findings, backup } = await place.care.doctor({ repair: true });
-    expect(ok).toBe(false);
+    expect(ok).toBe(true);
     expect(findings.filter(({ check }) => check === 'values')).toMatchObject([
-      { status: 'repaired' },
-      { status: 'wrong', detail: expect.stringMatching(/default\/a version 1/) },
+      {
+        status: 'repaired',
+        detail: expect.stringMatching(/kept as they are now, with the tag "skillflow-damaged".*default\/a version 1.*backup/),
+        entries: [{ key: 'a' }],
+      },
     ]);
-    expect(existsSync(backup ?? '')).toBe(true);
+    expect((await everything(place.db)).entries).toMatchObject([{ value: '{"x', format: 'text', tags: '["skillflow-damaged"]' }]);
+    await using copy = await openDatabase(backup ?? '', { runtime: testRuntime(), readOnly: true });
+    expect((await everything(copy)).entries).toMatchObject([{ value: '{"x', format: 'json', tags: '[]' }]);
+  });
+
+  test('takes a damaged value from where the same text is still whole, with its history and tags', async () => {
+    await say(place, 'a', 'the right text', { tags: ['t'] });
+    await say(place, 'a', { other: 1 }, { tags: ['t'] });
+    await say(place, 'a', 'the right text', { tags: ['t'] });
+    await say(place, 'b', 'b one');
+    await say(place, 'b', 'b two');
+    await say(place, 'c', 'b one');
+    const said = await everything(place.db);
+    await tamper(
+      `UPDATE memory_entry SET value = 'the wrong text' WHERE key = 'a'`,
+      `UPDATE memory_version SET value = 'b 1' WHERE value = 'b one'`,
+    );
+    const { ok, findings } = await place.care.doctor({ repair: true });
+    expect(ok).toBe(true);
+    expect(findings.find(({ check }) => check === 'values')).toMatchObject({
+      status: 'repaired',
+      detail: expect.stringMatching(/^2 values do not have their hash: default\/a version 3, default\/b version 1; 2 came back/),
+    });
+    expect(await everything(place.db)).toEqual(said);
+    expect(await faults(place.db)).toEqual([]);
+  });
+
+  test('mends tags that are none, which keep nobody from reading the rest meanwhile', async () => {
+    await say(place, 'a', 'one', { tags: ['t'] });
+    await say(place, 'b', 'two', { tags: ['t'] });
+    await tamper(`UPDATE memory_entry SET tags = '["t' WHERE key = 'a'`);
+    const memory = createMemory({ open: async () => place.db, runtime: testRuntime({ now: () => NOW }) });
+    expect((await memory.list()).entries.map(({ key, tags }) => [key, tags])).toEqual([
+      ['a', ['skillflow-damaged']],
+      ['b', ['t']],
+    ]);
+    expect(await memory.list({ tag: 't' })).toMatchObject({ total: 1, entries: [{ key: 'b' }] });
+    expect(await memory.get({ key: 'a' })).toMatchObject({ value: 'one', tags: ['skillflow-damaged'] });
+    expect((await memory.search({ query: 'one two' })).results).toHaveLength(2);
+    expect((await memory.search({ query: 'one two', tags: ['t'] })).results).toMatchObject([{ key: 'b' }]);
+    expect(await wrong()).toMatchObject({ findings: ['values wrong'] });
+    expect(await wrong(true)).toMatchObject({ ok: true, findings: ['values repaired'] });
+    expect(await memory.list({ tag: 'skillflow-damaged' })).toMatchObject({ total: 1, entries: [{ key: 'a', preview: 'one' }] });
+    await memory.store({ key: 'a', value: 'one' });
+    expect(await memory.get({ key: 'a' })).toMatchObject({ version: 2, tags: [] });
+  });
+
+  test('certifies no database that is not there, and makes none', async () => {
+    const root = await scratch.folder();
+    const runtime = testRuntime();
+    const care = createCare({
+      open: async () => openEmptyDatabase(runtime),
+      runtime,
+      projectRoot: root,
+      databasePath: join(root, '.skillflow', 'skillflow.db'),
+    });
+    for (const repair of [false, true]) {
+      const { findings } = await care.doctor({ repair });
+      expect(findings).toMatchObject([{ status: 'not checked', detail: expect.stringMatching(/there is no database yet/) }]);
+    }
+    expect(readdirSync(root)).toEqual([]);
   });
 
   test('leaves alone what SQLite calls damaged', async () => {
@@ -227,9 +330,11 @@ describe.skipIf(onServer())('the doctor', () => {
     await place.care.persist();
     const bytes = readFileSync(place.path);
     const hash = contentHash('7');
-    const isIndexLeaf = (at: number): boolean => bytes[at - (at % 4096)] === 10;
+    const pageBytes = bytes.readUInt16BE(16);
+    const isIndexLeaf = (at: number): boolean => bytes[at - (at % pageBytes)] === 10;
     let at = bytes.indexOf(hash);
-    while (!isIndexLeaf(at)) at = bytes.indexOf(hash, at + 1);
+    while (at >= 0 && !isIndexLeaf(at)) at = bytes.indexOf(hash, at + 1);
+    expect(at).toBeGreaterThan(0);
     const file = openSync(place.path, 'r+');
     writeSync(file, Buffer.alloc(8, 0xee), 0, 8, at); // the index has another hash than the table
     closeSync(file);

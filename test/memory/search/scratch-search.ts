@@ -1,5 +1,6 @@
 import { createMemory, type Memory } from '../../../src/memory/memory.ts';
-import { createSearch, type SearchedVectors } from '../../../src/memory/search/search.ts';
+import type { SearchedVectors } from '../../../src/memory/search/near.ts';
+import { createSearch } from '../../../src/memory/search/search.ts';
 import type { Database } from '../../../src/store/database.ts';
 import type { DatabaseBackend } from '../../helpers/databases.ts';
 import { testRuntime } from '../../store/scratch.ts';

@@ -1,7 +1,7 @@
 import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Runtime } from '../../runtime.ts';
-import { makeFolder } from '../../store/folder.ts';
+import type { Runtime } from '../runtime.ts';
+import { makeFolder } from './folder.ts';
 
 /** `.skillflow-<host>-<pid>-<id>.tmp`, and the files that SQLite keeps beside it. */
 function prefix({ host }: Runtime): string {
