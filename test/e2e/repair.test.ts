@@ -31,7 +31,7 @@ test.each(BREAKS)('a full-text index is named and mended when %s', { timeout: 12
   const sick = await run('memory', 'doctor');
   expect(sick.code).toBe(1);
   expect(sick.stdout).toMatch(/integrity +ok/);
-  expect(sick.stdout).toMatch(/full-text +wrong +the entries are intact/);
+  expect(sick.stdout).toMatch(/full-text +wrong: the entries are intact/);
   expect(sick.stdout).toContain('skillflow memory doctor --repair');
 
   const mended = await run('memory', 'doctor', '--repair', '--json');

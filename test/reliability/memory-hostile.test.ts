@@ -37,16 +37,17 @@ async function expectStored(memory: Memory, input: StoreInput, result: unknown):
   const entry = await memory.get(input);
   expect(entry).toMatchObject({ namespace: input.namespace ?? 'default', key: input.key });
   expect(entry?.value).toStrictEqual(input.value);
-  expect(entry?.tags).toEqual([...new Set(input.tags ?? [])]);
+  // What describes an entry stays as it was where nothing else is given.
+  if (input.tags !== undefined) expect(entry?.tags).toEqual([...new Set(input.tags)]);
+  if (input.kind !== undefined) expect(entry?.kind).toBe(input.kind);
+  if (input.importance !== undefined) expect(entry?.importance).toBeCloseTo(input.importance, 12);
   expect(entry).toMatchObject({
-    kind: input.kind ?? 'note',
     agent: input.agent ?? null,
     session: input.session ?? null,
     run: input.run ?? null,
     validFrom: input.validFrom === undefined ? null : input.validFrom + 0,
     validTo: input.validTo === undefined ? null : input.validTo + 0,
   });
-  expect(entry?.importance).toBeCloseTo(input.importance ?? 0.5, 12);
   if (result !== undefined) expect(result).toMatchObject({ version: entry?.version, id: entry?.id });
 }
 
