@@ -34,13 +34,14 @@ export function createLedger(model: string, { maxTokens, maxCostUsd }: AskLimits
     const spent = sum.inputTokens + sum.outputTokens + sum.cacheReadTokens + sum.cacheWriteTokens;
     return maxTokens - spent - reserved - inputTokens;
   };
-  /** Output tokens that the money left pays for, `null` where the price is not known. */
+  /** Output tokens that the money left pays for, `null` where the price is not known and no limit of tokens bounds it. */
   const affordable = (inputTokens: number): number | null => {
     if (maxCostUsd === null) return Number.POSITIVE_INFINITY;
+    const unbounded = maxTokens === null ? null : Number.POSITIVE_INFINITY;
     const input = price(inputTokens, 0);
     const one = price(inputTokens, 1);
     const held = price(reserved, 0);
-    if (input === null || one === null || held === null || costUsd === null) return null;
+    if (input === null || one === null || held === null || costUsd === null) return unbounded;
     return Math.floor((maxCostUsd - costUsd - held - input) / (one - input));
   };
 
@@ -62,7 +63,7 @@ export function createLedger(model: string, { maxTokens, maxCostUsd }: AskLimits
       if (paid === null) {
         return {
           ok: false,
-          reason: `${UNKNOWN_PRICE} ${model} is not known, so a limit in dollars cannot be kept: take a model whose price is known`,
+          reason: `${UNKNOWN_PRICE} ${model} is not known, so a limit in dollars cannot be kept: limit its tokens, or take a model whose price is known`,
         };
       }
       const most = Math.min(wantedTokens, tokensLeft(inputTokens), paid);

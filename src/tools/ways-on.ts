@@ -41,12 +41,15 @@ export function hostWays(id: string, allHeldUntil: number | null): string {
   return `All steps that are ready are claimed: answer them with task_complete. The first that is not answered is free again at ${until}, with ${claim}.`;
 }
 
+/** A limit to suggest for a run without one. */
+const TOKENS = 1_000_000;
+
 export function budgetWays(id: string, reached: Reached, unpriced: boolean): string {
   const end = `to end it: ${call('run_cancel', { runId: id })}.`;
   if (unpriced) {
-    const known = 'take a model whose price is known (SKILLFLOW_MODEL_SMALL, _STANDARD, _LARGE; unset, they are)';
-    const anew = 'or run it anew without a limit in dollars: SKILLFLOW_RUN_BUDGET_USD=none, and the skill without cost_usd';
-    return `The price of a model is not known, so no limit in dollars can be kept, however high: ${known} and ${call('run_resume', { runId: id })}, ${anew}; ${end}`;
+    const bounded = call('run_resume', { runId: id, maxTokens: TOKENS });
+    const known = 'or take a model whose price is known (SKILLFLOW_MODEL_SMALL, _STANDARD, _LARGE; unset, they are)';
+    return `The price of a model is not known, so no limit in dollars can be kept, however high: limit its tokens instead, ${bounded}, ${known} and ${call('run_resume', { runId: id })}; ${end}`;
   }
   if (reached.scope === 'day') {
     const raise = reached.what === 'costUsd' ? 'SKILLFLOW_DAY_BUDGET_USD' : 'SKILLFLOW_DAY_BUDGET_TOKENS';

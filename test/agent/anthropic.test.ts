@@ -287,8 +287,11 @@ describe('limits', () => {
   test('dollars cannot bound a model without a known price', async () => {
     const agent = { id: 'a', type: 't', capabilities: [], role: testRole([]), model: 'claude-other-9' };
     const { result, bodies } = await play([ANSWER], { request: { agent, limits: { maxTokens: null, maxCostUsd: 5 } } });
-    expect(result).toMatchObject({ status: 'failed', code: 'budget' });
+    expect(result).toMatchObject({ status: 'failed', code: 'budget', reason: expect.stringContaining('limit its tokens') });
     expect(bodies).toHaveLength(0);
+    const bounded = await play([ANSWER], { request: { agent, limits: { maxTokens: 20_000, maxCostUsd: 5 } } });
+    expect(bounded.result).toMatchObject({ status: 'completed', usage: { costUsd: null } });
+    expect(bounded.bodies[0]?.['max_tokens']).toBeLessThan(20_000);
   });
 
   test('the deadline of the whole attempt', async () => {

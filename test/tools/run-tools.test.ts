@@ -254,6 +254,35 @@ describe('run_approve', () => {
     expect(await run()).toMatchObject({ status: 'awaiting_host' });
   });
 
+  test('a model without a known price: limited in dollars it is not asked, limited in tokens it is', async () => {
+    await using api = await startFakeMessagesApi();
+    api.fallback(() => ({ type: 'answer', answer: ANSWER }));
+    const { dir } = calls.app;
+    const models = Object.fromEntries(
+      ['SMALL', 'STANDARD', 'LARGE'].map((size) => [`SKILLFLOW_MODEL_${size}`, 'claude-other-9']),
+    );
+    const env = { ANTHROPIC_API_KEY: FAKE_API_KEY, ANTHROPIC_BASE_URL: api.url, ...models };
+    await using app = createApp({
+      config: loadConfig({ projectRoot: dir, rootSource: 'test', home: dir, flags: {}, env }),
+      runtime: createRuntime('silent'),
+      version: '0',
+      packageDir: dir,
+      workerUrl: null,
+      vectorWorkerUrl: null,
+    });
+    const input = { skill: 'pair', files: ['a.js'], provider: 'anthropic' };
+    const paused = await app.call('skill_run', input, { surface: 'mcp' });
+    expect(paused).toMatchObject({
+      ok: true,
+      output: { status: 'paused', waiting: { for: 'budget', next: expect.stringMatching(/run_resume .*"maxTokens":1000000/u) } },
+    });
+    expect(api.requests).toHaveLength(0);
+    const { runId } = Object(Object(paused).output);
+    const resumed = await app.call('run_resume', { runId, maxTokens: 1_000_000 }, { surface: 'mcp' });
+    expect(resumed).toMatchObject({ ok: true, output: { status: 'completed' } });
+    expect(api.requests.length).toBeGreaterThan(0);
+  });
+
   test("a project's files alone spend nothing: a person agrees first", async () => {
     await using api = await startFakeMessagesApi();
     api.fallback(() => ({ type: 'silence' }));
