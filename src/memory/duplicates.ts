@@ -1,7 +1,7 @@
 import type { Queries } from '../store/database.ts';
 import { numberOf, textOf } from '../store/row.ts';
 import { readColumns } from './content.ts';
-import { allRows } from './many-rows.ts';
+import { allRows } from '../store/many-rows.ts';
 import type { StoreResult } from './memory.ts';
 
 /** A result that still lacks its duplicates. */

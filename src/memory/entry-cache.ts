@@ -1,4 +1,5 @@
 import type { MemoryEntry } from './entry.ts';
+import { nameOf } from './entry-name.ts';
 import { decodeValue } from './value.ts';
 
 /** Entries kept in RAM, each with its stored text, since a decoded value could be changed by who got it. */
@@ -19,9 +20,10 @@ export interface EntryCacheLimits {
   readonly maxEntries: number;
 }
 
-/** The entries read last, by name. */
+/** The entries read last, by {@link nameOf}. */
 export interface EntryCache {
-  get(namespace: string, key: string): MemoryEntry | undefined;
+  has(name: string): boolean;
+  get(name: string): MemoryEntry | undefined;
   /** @param text the value as it is stored */
   put(entry: MemoryEntry, text: string): void;
   dropId(id: number): void;
@@ -30,9 +32,6 @@ export interface EntryCache {
   readonly bytes: number;
   readonly size: number;
 }
-
-// No name has a NUL.
-const nameOf = (namespace: string, key: string): string => `${namespace}\0${key}`;
 
 export function createEntryCache({ maxBytes, maxEntries }: EntryCacheLimits): EntryCache {
   /** In the order of their last use. */
@@ -46,8 +45,8 @@ export function createEntryCache({ maxBytes, maxEntries }: EntryCacheLimits): En
     bytes -= kept.cost;
   };
   return {
-    get: (namespace, key) => {
-      const name = nameOf(namespace, key);
+    has: (name) => byName.has(name),
+    get: (name) => {
       const kept = byName.get(name);
       if (kept === undefined) return undefined;
       byName.delete(name);

@@ -1,6 +1,6 @@
 import { DatabaseDamagedError } from '../errors.ts';
 import type { Row } from '../store/database.ts';
-import { numberOf, numberOnly, textBytes, textOf } from '../store/row.ts';
+import { textBytes, textOf } from '../store/row.ts';
 import { decodeValue, type JsonValue } from './value.ts';
 
 /** Where an entry comes from; `null` where that is not known. */
@@ -51,21 +51,25 @@ export interface ListedEntry extends EntryHead {
 }
 
 const PREVIEW_CHARACTERS = 200;
+const LINE_BREAK = 10;
 
-/** Columns of text, then those of whole numbers, in the order of their list. */
+/** Columns of text, then those of whole numbers, in the order of their list; after them comes the importance. */
 const TEXTS = ['namespace', 'key', 'kind', 'format', 'tags', 'agent', 'session', 'run'] as const;
 const NUMBERS = ['id', 'version', 'created_at', 'updated_at', 'expires_at', 'valid_from', 'valid_to'] as const;
-const LISTED = [...TEXTS, ...NUMBERS];
+const LISTED = [...TEXTS, ...NUMBERS, 'importance'];
 
 /**
- * Columns of what an entry or one of its versions says, for {@link toEntry}; unqualified. Most come as one list, since each
- * for itself would cost more; the importance does not, since a list has fewer of its digits.
+ * SQL of what an entry or one of its versions says, as one text: a JSON list on the first line, and what `rest` is. Each
+ * column for itself would cost more. The importance is quoted, since a number in a list has fewer of its digits.
  */
-const HEAD = `${numberOnly('importance')} AS importance, ${textBytes(`json_array(${LISTED.join(', ')})`)} AS list`;
-/** Columns of `memory_entry` for {@link toEntry}. */
-export const ENTRY_COLUMNS = `${HEAD}, ${textBytes('value')} AS value`;
-/** Columns of `memory_entry` for {@link toListedEntry}. */
-export const LISTED_COLUMNS = `${HEAD}, octet_length(value) AS bytes, ${textBytes(`substr(value, 1, ${PREVIEW_CHARACTERS})`)} AS preview`;
+const asOne = (rest: string, ...more: readonly string[]): string => {
+  const list = [...TEXTS, ...NUMBERS, 'quote(importance)', ...more].join(', ');
+  return textBytes(`json_array(${list}) || char(10) || ${rest}`);
+};
+/** Columns of `memory_entry` for {@link toEntry}; unqualified. */
+export const ENTRY_COLUMNS = `${asOne('value')} AS entry`;
+/** Columns of `memory_entry` for {@link toListedEntry}; unqualified. */
+export const LISTED_COLUMNS = `${asOne(`substr(value, 1, ${PREVIEW_CHARACTERS})`, 'octet_length(value)')} AS entry`;
 
 /** An entry is there for its readers at `?` (now, ms): neither deleted nor expired. One parameter. */
 export const VISIBLE = 'deleted_at IS NULL AND (expires_at IS NULL OR expires_at > ?)';
@@ -134,16 +138,21 @@ function there<T>(value: T | null): T {
   return value;
 }
 
+function importanceAt(list: Listed, at: number): number {
+  const importance = Number(there(textAt(list, at)));
+  if (Number.isNaN(importance)) throw damaged('the importance of an entry is no number');
+  return importance;
+}
+
 /** @param bytes of the stored value */
-function toHead(row: Row, bytes: number): EntryHead {
-  const list: Listed = JSON.parse(textOf(row, 'list'));
+function toHead(list: Listed, bytes: number): EntryHead {
   return {
     namespace: there(textAt(list, 0)),
     key: there(textAt(list, 1)),
     id: there(numberAt(list, 8)),
     version: there(numberAt(list, 9)),
     kind: there(textAt(list, 2)),
-    importance: numberOf(row, 'importance'),
+    importance: importanceAt(list, 15),
     format: there(textAt(list, 3)) === 'json' ? 'json' : 'text',
     bytes,
     tags: parseTags(there(textAt(list, 4))),
@@ -158,17 +167,41 @@ function toHead(row: Row, bytes: number): EntryHead {
   };
 }
 
-export function toEntry(row: Row): MemoryEntry {
-  const text = textOf(row, 'value');
-  const stored = row['value'];
-  const head = toHead(row, stored instanceof Uint8Array ? stored.length : Buffer.byteLength(text));
+/** The two parts of what {@link asOne} gives; JSON has no line break of its own. */
+function parts(row: Row): { readonly list: Listed; readonly rest: string } {
+  const text = textOf(row, 'entry');
+  const end = text.indexOf('\n');
+  return { list: JSON.parse(text.slice(0, end)), rest: text.slice(end + 1) };
+}
+
+/** UTF-8 bytes after the first line. */
+function bytesOfRest(row: Row, rest: string): number {
+  const stored = row['entry'];
+  return stored instanceof Uint8Array ? stored.length - stored.indexOf(LINE_BREAK) - 1 : Buffer.byteLength(rest);
+}
+
+/** An entry with its value as it is stored. */
+export interface StoredEntry {
+  readonly entry: MemoryEntry;
+  readonly text: string;
+}
+
+export function toStoredEntry(row: Row): StoredEntry {
+  const { list, rest: text } = parts(row);
+  const head = toHead(list, bytesOfRest(row, text));
   try {
-    return { ...head, value: decodeValue(head.format, text) };
+    // Assigned, since to spread an object of so many members takes as long as to read it from the file.
+    return { entry: Object.assign(head, { value: decodeValue(head.format, text) }), text };
   } catch (error) {
     throw damaged(`the value of the entry ${head.namespace}/${head.key} is marked as JSON and is none`, error);
   }
 }
 
+export function toEntry(row: Row): MemoryEntry {
+  return toStoredEntry(row).entry;
+}
+
 export function toListedEntry(row: Row): ListedEntry {
-  return { ...toHead(row, numberOf(row, 'bytes')), preview: textOf(row, 'preview') };
+  const { list, rest: preview } = parts(row);
+  return Object.assign(toHead(list, there(numberAt(list, 16))), { preview });
 }

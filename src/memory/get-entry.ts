@@ -1,18 +1,19 @@
 import type { Runtime } from '../runtime.ts';
 import type { Database } from '../store/database.ts';
-import { numberOf, numberColumns, numberOrNull, textOf } from '../store/row.ts';
+import { numberColumns, numberOf } from '../store/row.ts';
 import { createEntryCache, type EntryCacheLimits } from './entry-cache.ts';
-import { ENTRY_COLUMNS, toEntry, VISIBLE, type MemoryEntry } from './entry.ts';
+import { ENTRY_COLUMNS, toEntry, toStoredEntry, VISIBLE, type MemoryEntry, type StoredEntry } from './entry.ts';
+import { nameOf } from './entry-name.ts';
 import { checkEntryName } from './limits.ts';
 import type { EntryName } from './memory.ts';
 
 const CACHE_LIMITS: EntryCacheLimits = { maxBytes: 8 * 1024 * 1024, maxEntries: 8192 };
-/** Ids of entries that were read, kept to tell the second reading from the first. */
+/** Names of entries that were read, kept to tell the second reading from the first. */
 const MOST_READ = 8192;
 /** Changes that are followed one by one; after more, all is read anew. */
 const MOST_CHANGES = 1000;
 
-const READ = `SELECT ${ENTRY_COLUMNS}, ${numberColumns(['deleted_at'])} FROM memory_entry WHERE namespace = ? AND key = ?`;
+const READ = `SELECT ${ENTRY_COLUMNS} FROM memory_entry WHERE namespace = ? AND key = ? AND deleted_at IS NULL`;
 const CHANGES = `SELECT seq, ${numberColumns(['entry_id'])} FROM chg WHERE seq >= ? ORDER BY seq LIMIT ${MOST_CHANGES + 1}`;
 const LAST_CHANGE = 'SELECT coalesce(max(seq), 0) AS seq FROM chg';
 
@@ -38,7 +39,7 @@ export interface CachedEntries {
 export function createCachedEntries(open: () => Promise<Database>, runtime: Runtime, limits = CACHE_LIMITS): CachedEntries {
   const cache = createEntryCache(limits);
   /** Only what is read again is worth its place: to read all entries once must not push the others out. */
-  const read = new Set<number>();
+  const read = new Set<string>();
   let source: Database | undefined;
   /** The last change that the cache knows of; -1: none yet. */
   let seq = -1;
@@ -72,34 +73,48 @@ export function createCachedEntries(open: () => Promise<Database>, runtime: Runt
       seq = changed;
     }
   };
-  const refresh = async (db: Database): Promise<void> => {
+  /** @param commits and `version`, as they were before the log is read: what comes later is looked for again */
+  const refresh = async (db: Database, commits: number, version: number): Promise<void> => {
     if (db !== source) startOver(db);
-    const { commits } = db;
-    const version = await db.dataVersion();
-    if (version === seenVersion && commits === seenCommits) return;
     await followChanges(db);
     if (db !== source) return;
-    seenVersion = version; // both as they were before the log was read: what came later is looked for again
+    seenVersion = version;
     seenCommits = commits;
+  };
+  const readStored = async (db: Database, namespace: string, key: string): Promise<StoredEntry | undefined> => {
+    const row = await db.get(READ, [namespace, key]);
+    return row === undefined ? undefined : toStoredEntry(row);
+  };
+  /** Reads what is read again, and keeps it. */
+  const keep = async (db: Database, namespace: string, key: string): Promise<MemoryEntry | undefined> => {
+    const before = seq;
+    const stored = await readStored(db, namespace, key);
+    // Had the log moved on meanwhile, a change of this entry might have been passed over.
+    if (stored !== undefined && db === source && seq === before) cache.put(stored.entry, stored.text);
+    return stored?.entry;
+  };
+  const readFirst = async (db: Database, namespace: string, key: string): Promise<MemoryEntry | undefined> => {
+    const stored = await readStored(db, namespace, key);
+    if (stored === undefined) return undefined;
+    if (read.size >= MOST_READ) read.clear();
+    read.add(nameOf(namespace, key));
+    return stored.entry;
+  };
+  const find = async (db: Database, namespace: string, key: string): Promise<MemoryEntry | undefined> => {
+    const name = nameOf(namespace, key);
+    if (!cache.has(name) && !read.has(name)) return readFirst(db, namespace, key);
+    const { commits } = db;
+    const version = await db.dataVersion();
+    if (db !== source || version !== seenVersion || commits !== seenCommits) await refresh(db, commits, version);
+    return (db === source ? cache.get(name) : undefined) ?? keep(db, namespace, key);
   };
   return {
     get: async (name) => {
       const [namespace, key] = checkEntryName(name);
       const db = await open();
       if (db.kind === 'remote' || db.kind === 'replica') return readEntry(db, namespace, key, runtime.now());
-      await refresh(db);
-      const now = runtime.now();
-      const known = cache.get(namespace, key);
-      if (known !== undefined) return known.expiresAt === null || known.expiresAt > now ? known : undefined;
-      const before = seq;
-      const row = await db.get(READ, [namespace, key]);
-      if (row === undefined || numberOrNull(row, 'deleted_at') !== null) return undefined;
-      const entry = toEntry(row);
-      // Had the log moved on meanwhile, a change of this entry might have been passed over.
-      if (read.has(entry.id) && db === source && seq === before) cache.put(entry, textOf(row, 'value'));
-      if (read.size >= MOST_READ) read.clear();
-      read.add(entry.id);
-      return entry.expiresAt === null || entry.expiresAt > now ? entry : undefined;
+      const entry = await find(db, namespace, key);
+      return entry === undefined || (entry.expiresAt !== null && entry.expiresAt <= runtime.now()) ? undefined : entry;
     },
   };
 }

@@ -2,9 +2,10 @@ import { InternalError, InvalidInputError } from '../errors.ts';
 import type { Queries } from '../store/database.ts';
 import { prepare, type Prepared } from './content.ts';
 import { withDuplicates, type Stored } from './duplicates.ts';
+import { nameOf } from './entry-name.ts';
 import type { StoreInput, StoreResult } from './memory.ts';
 import type { MemoryContext } from './memory-context.ts';
-import { nameOf, writeEntries } from './write-entries.ts';
+import { writeEntries } from './write-entries.ts';
 
 /** Most inputs of one call. */
 const MAX_INPUTS = 10_000;

@@ -13,7 +13,8 @@ import {
   type Prepared,
 } from './content.ts';
 import type { Stored } from './duplicates.ts';
-import { allRows, placeholders } from './many-rows.ts';
+import { nameOf } from './entry-name.ts';
+import { allRows, placeholders } from '../store/many-rows.ts';
 
 const FOUND = ['id', 'namespace', 'key', 'version', 'updated_at', 'expires_at', 'deleted_at', ...COMPARED_COLUMNS];
 /** The row of a name; without one, the id of an entry that is there (at `?`, now) and has the value, as `other`. */
@@ -35,9 +36,6 @@ const UPDATE = (rows: string): string =>
     UPDATE memory_entry SET version = version + 1, deleted_at = NULL, created_at = coalesce(w.created_at, memory_entry.created_at),
       updated_at = w.updated_at, expires_at = w.expires_at, ${CONTENT_COLUMNS.map((column) => `${column} = w.${column}`).join(', ')}
     FROM w WHERE memory_entry.id = w.id`;
-
-/** One text for a namespace and a key, neither of which has a NUL. */
-export const nameOf = (namespace: string, key: string): string => `${namespace}\0${key}`;
 
 /** What is to be done for one input. */
 interface Plan {

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createEntryCache } from '../../src/memory/entry-cache.ts';
+import { nameOf } from '../../src/memory/entry-name.ts';
 import { createCachedEntries } from '../../src/memory/get-entry.ts';
 import { createMemory } from '../../src/memory/memory.ts';
 import { bundleProgram, type BundledProgram } from '../helpers/bundle-program.ts';
@@ -158,16 +159,16 @@ describe('the cache', () => {
     const cache = createEntryCache({ maxBytes: 20_000, maxEntries: 4 });
     for (const entry of entries) {
       if (entry !== undefined) cache.put(entry, 'x'.repeat(1000));
-      cache.get('default', 'k0');
+      cache.get(nameOf('default', 'k0'));
       expect(cache.size).toBeLessThanOrEqual(4);
       expect(cache.bytes).toBeLessThanOrEqual(20_000);
     }
-    expect(cache.get('default', 'k0')?.key).toBe('k0');
-    expect(cache.get('default', 'k19')?.key).toBe('k19');
-    expect(cache.get('default', 'k10')).toBeUndefined();
+    expect(cache.get(nameOf('default', 'k0'))?.key).toBe('k0');
+    expect(cache.get(nameOf('default', 'k19'))?.key).toBe('k19');
+    expect(cache.get(nameOf('default', 'k10'))).toBeUndefined();
     cache.dropId(1);
     cache.dropId(1);
-    expect(cache.get('default', 'k0')).toBeUndefined();
+    expect(cache.get(nameOf('default', 'k0'))).toBeUndefined();
     cache.clear();
     expect([cache.size, cache.bytes]).toEqual([0, 0]);
   });

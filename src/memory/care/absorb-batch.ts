@@ -1,7 +1,8 @@
+import { nameOf } from '../entry-name.ts';
 import type { Queries, Row, SqlValue } from '../../store/database.ts';
 import { numberOf, numberOrNull, textOf } from '../../store/row.ts';
 import { readColumns, readRow } from '../content.ts';
-import { allRows, type RowStatement } from '../many-rows.ts';
+import { allRows, type RowStatement } from '../../store/many-rows.ts';
 import { CONTENT_COLUMNS, identityOf, meaningOf, signatureOf, SMALL, type Content, type Incoming } from './incoming.ts';
 import type { Tally } from './tally.ts';
 
@@ -19,10 +20,6 @@ const VERSIONS: RowStatement = (ids) => `SELECT ${readColumns(['entry_id', 'vers
 const INSERT_VERSIONS: RowStatement = (rows) => `INSERT INTO memory_version (entry_id, ${COLUMNS}) VALUES ${rows}`;
 const INSERT_ENTRIES: RowStatement = (rows) =>
   `INSERT INTO memory_entry (namespace, key, created_at, deleted_at, ${COLUMNS}) VALUES ${rows} RETURNING id, namespace, key`;
-
-export function nameOf(namespace: string, key: string): string {
-  return `${namespace}\0${key}`;
-}
 
 /** An entry of ours that an incoming one meets. */
 interface Present {

@@ -1,4 +1,4 @@
-import { nameOf } from './absorb-batch.ts';
+import { nameOf } from '../entry-name.ts';
 import type { Incoming, IncomingLink, Source } from './incoming.ts';
 import type { Tally } from './tally.ts';
 

@@ -1,6 +1,6 @@
-import type { Queries, Row } from '../../store/database.ts';
-import { textBytes, textOf, textOrNull } from '../../store/row.ts';
-import { ENTRY_COLUMNS, toEntry, type MemoryEntry } from '../entry.ts';
+import type { Queries } from '../../store/database.ts';
+import { textBytes, textOrNull } from '../../store/row.ts';
+import { ENTRY_COLUMNS, toStoredEntry, type MemoryEntry, type StoredEntry } from '../entry.ts';
 import type { Explanation, SearchResult } from './answer.ts';
 import type { SearchScope } from './filter.ts';
 import { scoreOf, type Fused } from './fusion.ts';
@@ -89,7 +89,7 @@ export async function readPage(
   shown: Shown,
   scope: SearchScope,
 ): Promise<readonly (SearchResult & MemoryEntry)[]> {
-  const read = new Map<number, { readonly row: Row; readonly entry: MemoryEntry }>();
+  const read = new Map<number, StoredEntry & { readonly words: string | null }>();
   for (const part of inParts(lines)) {
     const rows = await queries.all(
       `SELECT ${ENTRY_COLUMNS}, ${textBytes('words')} AS words FROM memory_entry m
@@ -97,15 +97,15 @@ export async function readPage(
       [...scope.params, JSON.stringify(part.map((line) => line.id))],
     );
     for (const row of rows) {
-      const entry = toEntry(row);
-      read.set(entry.id, { row, entry });
+      const stored = toStoredEntry(row);
+      read.set(stored.entry.id, { ...stored, words: textOrNull(row, 'words') });
     }
   }
   return lines.flatMap(({ id, score, matched, explanation }) => {
     const found = read.get(id);
     if (found === undefined) return [];
-    const { row, entry } = found;
-    const text = textOrNull(row, 'words') ?? textOf(row, 'value');
+    const { entry } = found;
+    const text = found.words ?? found.text;
     const snippet = 'text' in shown ? around(text, shown.text) : snippetOf(text, shown.vocabulary, shown.weights);
     return [{ ...entry, score, snippet, matched, ...(explanation !== undefined && { explanation }) }];
   });
