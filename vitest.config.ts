@@ -10,7 +10,7 @@ const ON_SERVER = [
   'test/memory/vector/vector-search.test.ts',
   'test/memory/care/{cached,export,merge,remote,upkeep}.test.ts',
   'test/reliability/memory-hostile.test.ts',
-  'test/mail/{mailbox,receive}.test.ts',
+  'test/mail/mailbox.test.ts',
   'test/run/{polls,runner,swarms}.test.ts',
   'test/tools/{cache,hostile,memory,memory-embed,memory-files,memory-history,swarm,vote}.test.ts',
 ];

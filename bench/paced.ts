@@ -3,14 +3,12 @@ export interface Spread {
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
-  /** Share of values over 1 ms. */
-  readonly overOne: number;
 }
 
 export function spread(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   const of = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-  return { p50: of(0.5), p99: of(0.99), max: of(1), overOne: values.filter((value) => value > 1).length / values.length };
+  return { p50: of(0.5), p99: of(0.99), max: of(1) };
 }
 
 export interface Pace {

@@ -1,5 +1,5 @@
 import type { Queries, Row } from '../store/database.ts';
-import { insertRows } from '../store/insert-rows.ts';
+import { insertRows } from '../store/many-rows.ts';
 import { numberColumns, numberOf, numberOrNull, textColumns, textOf } from '../store/row.ts';
 import type { Addressed } from './letter.ts';
 
@@ -30,10 +30,9 @@ export interface Page extends MailboxOf {
   readonly unreadOnly: boolean;
 }
 
-/** A message for one agent; `readAt` when it is given to a reader as it is stored. */
+/** A message for one agent. */
 export interface Delivery extends MailboxOf {
   readonly messageId: number;
-  readonly readAt: number | null;
 }
 
 /** Without being told, SQLite walks through all that was ever acknowledged. */
@@ -46,13 +45,13 @@ export function mailboxKey({ place, agent }: MailboxOf): string {
   return `${place}\0${agent}`;
 }
 
+const INSERT_MESSAGES = (rows: string): string => `INSERT INTO message (place, sender, address, body, created_at) VALUES ${rows}`;
+const INSERT_DELIVERIES = (rows: string): string => `INSERT INTO delivery (place, agent, message_id) VALUES ${rows}`;
+
 /** @returns an id for each letter; later ones have higher ids */
 export function insertMessages(queries: Queries, letters: readonly Addressed[], now: number): Promise<readonly number[]> {
-  return insertRows(
-    queries,
-    'message (place, sender, address, body, created_at)',
-    letters.map(({ place, from, address, body }) => [place, from, address, body, now]),
-  );
+  const rows = letters.map(({ place, from, address, body }) => [place, from, address, body, now]);
+  return insertRows(queries, INSERT_MESSAGES, rows);
 }
 
 export async function deleteMessages(queries: Queries, ids: readonly number[]): Promise<void> {
@@ -60,8 +59,8 @@ export async function deleteMessages(queries: Queries, ids: readonly number[]): 
 }
 
 export async function insertDeliveries(queries: Queries, deliveries: readonly Delivery[]): Promise<void> {
-  const rows = deliveries.map(({ place, agent, messageId, readAt }) => [place, agent, messageId, readAt]);
-  await insertRows(queries, 'delivery (place, agent, message_id, read_at)', rows);
+  const rows = deliveries.map(({ place, agent, messageId }) => [place, agent, messageId]);
+  await insertRows(queries, INSERT_DELIVERIES, rows);
 }
 
 /** Messages of a mailbox that are not acknowledged. */
@@ -95,26 +94,11 @@ export async function openMail(queries: Queries, page: Page): Promise<readonly M
   return rows.map(mailOf);
 }
 
-/** Mail that nobody has read; completed by whose it is. */
-const UNREAD = `SELECT 1 FROM ${OPEN} WHERE acked_at IS NULL AND read_at IS NULL`;
-
-export async function hasUnread(queries: Queries, { place, agent }: MailboxOf, after = 0): Promise<boolean> {
-  const sql = `SELECT EXISTS (${UNREAD} AND place = ? AND agent = ? AND message_id > ?) AS found`;
+/** Whether a page has mail that nobody has read. */
+export async function hasUnread(queries: Queries, { place, agent, after }: Page): Promise<boolean> {
+  const sql = `SELECT EXISTS (SELECT 1 FROM ${OPEN} WHERE place = ? AND agent = ? AND message_id > ?
+    AND acked_at IS NULL AND read_at IS NULL) AS found`;
   return numberOf((await queries.get(sql, [place, agent, after])) ?? {}, 'found') === 1;
-}
-
-/** @returns the keys of those mailboxes that have unread mail */
-export async function findUnread(queries: Queries, mailboxes: readonly MailboxOf[]): Promise<readonly string[]> {
-  const [first] = mailboxes;
-  if (first === undefined) return [];
-  if (mailboxes.length === 1) return (await hasUnread(queries, first)) ? [mailboxKey(first)] : [];
-  const rows = await queries.all(
-    `SELECT key AS at FROM json_each(?) AS asked
-    WHERE EXISTS (${UNREAD} AND place = asked.value ->> 0 AND agent = asked.value ->> 1)`,
-    [JSON.stringify(mailboxes.map(({ place, agent }) => [place, agent]))],
-  );
-  const found = rows.map((row) => mailboxes[numberOf(row, 'at')]);
-  return found.flatMap((mailbox) => (mailbox === undefined ? [] : [mailboxKey(mailbox)]));
 }
 
 /** Reads a page, and marks what nobody had read. */
@@ -128,32 +112,16 @@ export async function takeMail(queries: Queries, page: Page, now: number): Promi
   return mail;
 }
 
-const ACK = 'UPDATE delivery SET acked_at = ?, read_at = coalesce(read_at, ?) WHERE place = ? AND agent = ? AND acked_at IS NULL';
+const ACK = `UPDATE delivery SET acked_at = ?, read_at = coalesce(read_at, ?) WHERE place = ? AND agent = ? AND acked_at IS NULL
+  AND ${IDS} RETURNING ${numberColumns(['message_id'])}`;
 
-/**
- * @param few so many ids are marked one by one, which is quicker than to have them returned
- * @returns the ids of those that were open
- */
+/** @returns the ids of those that were open */
 export async function ackMail(
   queries: Queries,
   { place, agent }: MailboxOf,
   ids: readonly number[],
-  { now, few }: { readonly now: number; readonly few: number },
-): Promise<readonly number[]> {
-  if (ids.length <= few) {
-    const open: number[] = [];
-    for (const id of ids) {
-      const { changes } = await queries.run(`${ACK} AND message_id = ?`, [now, now, place, agent, id]);
-      if (changes > 0) open.push(id);
-    }
-    return open;
-  }
-  const rows = await queries.all(`${ACK} AND ${IDS} RETURNING ${numberColumns(['message_id'])}`, [
-    now,
-    now,
-    place,
-    agent,
-    JSON.stringify(ids),
-  ]);
-  return rows.map((row) => numberOf(row, 'message_id'));
+  now: number,
+): Promise<ReadonlySet<number>> {
+  const rows = await queries.all(ACK, [now, now, place, agent, JSON.stringify(ids)]);
+  return new Set(rows.map((row) => numberOf(row, 'message_id')));
 }

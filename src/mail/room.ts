@@ -14,19 +14,14 @@ interface Counted {
   readonly lastId: number;
 }
 
-/** Room of the mailboxes that one transaction stores into. */
-export interface Room {
-  /** Takes the room that letters need; an error when a mailbox has not so much, and then none is taken. */
-  take(letters: readonly Addressed[]): Promise<BusyError | undefined>;
-  /** Keeps what was counted, once the transaction is committed. */
-  keep(): void;
-}
+/** Takes the room that letters need; an error when a mailbox has not so much, and then none is taken. */
+export type TakeRoom = (letters: readonly Addressed[]) => Promise<BusyError | undefined>;
 
-/** What is known of mailboxes from one transaction to the next. */
-export interface Rooms {
-  /** @param lastId the newest message; those of the transaction are in `message`, and not delivered yet */
-  begin(queries: Queries, lastId: number): Room;
-}
+/**
+ * Begins a transaction that has delivered nothing yet.
+ * @param lastId the newest message before it; 0: none
+ */
+export type Rooms = (queries: Queries, lastId: number) => TakeRoom;
 
 function full({ place, agent }: MailboxOf, open: number, count: number): BusyError {
   return new BusyError(
@@ -52,34 +47,31 @@ function perMailbox(letters: readonly Addressed[]): ReadonlyMap<string, MailboxO
 
 /**
  * Every message has a higher id than the one before and is in a mailbox once, so most of the time an earlier count and the
- * ids since then tell that there is room; else the mailbox is counted.
+ * ids since then tell that there is room; else the mailbox is counted. To count a hundred messages takes longer than to
+ * store one.
  */
 export function createRooms(): Rooms {
   const known = new Map<string, Counted>();
-  return {
-    begin: (queries, lastId) => {
-      /** Exact, with what this transaction has taken. */
-      const counted = new Map<string, number>();
-      const hasRoomForAll = (key: string): boolean => {
-        const before = known.get(key);
-        return before !== undefined && lastId >= before.lastId && before.open + lastId - before.lastId <= MAX_UNACKED;
-      };
-      return {
-        take: async (letters) => {
-          const wanted = [...perMailbox(letters)].filter(([key]) => counted.has(key) || !hasRoomForAll(key));
-          for (const [key, { count, ...mailbox }] of wanted) {
-            const open = counted.get(key) ?? (await countOpen(queries, mailbox));
-            counted.set(key, open);
-            if (open + count > MAX_UNACKED) return full(mailbox, open, count);
-          }
-          for (const [key, { count }] of wanted) counted.set(key, (counted.get(key) ?? 0) + count);
-          return undefined;
-        },
-        keep: () => {
-          if (known.size > MAX_KNOWN) known.clear();
-          for (const [key, open] of counted) known.set(key, { open, lastId });
-        },
-      };
-    },
+  return (queries, lastId) => {
+    /** By this transaction. */
+    const taken = new Map<string, number>();
+    const openAtMost = (key: string): number => {
+      const before = known.get(key);
+      if (before === undefined || before.lastId > lastId) return Infinity;
+      return before.open + lastId - before.lastId + (taken.get(key) ?? 0);
+    };
+    const count = async (key: string, mailbox: MailboxOf): Promise<void> => {
+      if (known.size >= MAX_KNOWN) known.clear();
+      known.set(key, { open: await countOpen(queries, mailbox), lastId });
+    };
+    return async (letters) => {
+      const wanted = perMailbox(letters);
+      for (const [key, { count: coming, ...mailbox }] of wanted) {
+        if (openAtMost(key) + coming > MAX_UNACKED) await count(key, mailbox);
+        if (openAtMost(key) + coming > MAX_UNACKED) return full(mailbox, openAtMost(key), coming);
+      }
+      for (const [key, { count: coming }] of wanted) taken.set(key, (taken.get(key) ?? 0) + coming);
+      return undefined;
+    };
   };
 }

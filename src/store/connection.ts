@@ -32,16 +32,7 @@ export interface Connection {
   /** `PRAGMA data_version`: another number when another connection has committed. */
   dataVersion(): number;
   inTransaction(): boolean;
-  /** Opens another connection to the same file, whose statements run on a thread of the driver. */
-  apart(): Promise<ApartConnection>;
   /** Releases the file; the driver crashes on use after this, so nothing may follow. */
-  close(): void;
-}
-
-/** A connection whose statements run on a thread of the driver. Errors as those of {@link Connection}. */
-export interface ApartConnection {
-  /** Runs one statement without parameters; rows are dropped. */
-  exec(sql: string): Promise<void>;
   close(): void;
 }
 
@@ -126,7 +117,7 @@ function fromList({ statement, names }: Prepared, values: unknown): Row {
   return row;
 }
 
-function wrap(native: Libsql.Database, path: string, apart: Connection['apart']): Connection {
+function wrap(native: Libsql.Database, path: string): Connection {
   const prepare = statements(native);
   let versionStatement: Libsql.Statement | undefined;
   const guarded = <T>(sql: string, params: readonly SqlValue[], work: (bound: SqlValue[]) => T): T => {
@@ -169,7 +160,6 @@ function wrap(native: Libsql.Database, path: string, apart: Connection['apart'])
         return Array.isArray(values) ? Number(values[0]) : NaN;
       }),
     inTransaction: () => native.inTransaction,
-    apart,
     close: () => void native.close(),
   };
 }
@@ -184,21 +174,6 @@ export function settings(key: string | undefined): {
   return { timeout: LOCK_WAIT_MS, encryptionKey: encryptionKey(key), encryptionCipher: 'aes256cbc' };
 }
 
-async function openApart(path: string, mode: OpenMode, key: string | undefined): Promise<ApartConnection> {
-  const { connectApart } = await import('./run-apart.ts');
-  const native = await connectApart({ path, mode, key });
-  return {
-    exec: async (sql) => {
-      try {
-        await native.exec(sql);
-      } catch (error) {
-        throw sqliteFailure(error, path, sql);
-      }
-    },
-    close: () => native.close(),
-  };
-}
-
 /**
  * Opens a database file, an encrypted one with its key. Errors: `UnavailableError` without a driver for this platform,
  * `StorageError` when the file cannot be opened. A file that is no database, or another key's, is only noticed by the
@@ -208,7 +183,7 @@ export async function connect(path: string, mode: OpenMode, key?: string): Promi
   const Native = await driver();
   const options = settings(key);
   try {
-    return wrap(new Native(location(path, mode), options), path, () => openApart(path, mode, key));
+    return wrap(new Native(location(path, mode), options), path);
   } catch (error) {
     throw storageError(error, 'open the database', path, 'SQLITE_CANTOPEN');
   }

@@ -1,7 +1,6 @@
 import { statSync } from 'node:fs';
 import { BusyError, ForbiddenError, InternalError, StorageError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
-import { createCheckpoints } from './checkpoints.ts';
 import type { Connection } from './connection.ts';
 import type { Database, Queries } from './database.ts';
 import { createLock } from './lock.ts';
@@ -148,7 +147,6 @@ export function createLocalDatabase(connection: Connection, runtime: Runtime, re
   const { path } = connection;
   const lock = createLock(runtime, PATIENCE_MS);
   const watch = path === ':memory:' ? undefined : watchFile(path, runtime);
-  const checkpoints = createCheckpoints(connection, lock, runtime);
   let closed = false;
   let commits = 0;
 
@@ -209,7 +207,6 @@ export function createLocalDatabase(connection: Connection, runtime: Runtime, re
       const result = await body(current.queries);
       current.commit();
       commits += 1;
-      checkpoints.committed();
       return result;
     } catch (error) {
       current.rollback();
@@ -220,7 +217,6 @@ export function createLocalDatabase(connection: Connection, runtime: Runtime, re
   };
   const close = async (): Promise<void> => {
     if (closed) return;
-    await checkpoints.end();
     const release = await lock.acquire();
     try {
       if (closed) return;

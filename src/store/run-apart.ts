@@ -23,20 +23,19 @@ export interface ApartFile {
   readonly key: string | undefined;
 }
 
-/** Opens a connection of its own, whose statements run on a thread of the driver. Errors as the driver throws them. */
-export async function connectApart({ path, mode, key }: ApartFile): Promise<InstanceType<typeof LibsqlPromise>> {
-  const Native = await promises();
-  return new Native(location(path, mode), settings(key));
-}
-
 /**
  * Runs one statement on a connection of its own, on a thread of the driver: for what reads or writes a whole file
  * (VACUUM, `PRAGMA integrity_check`) and would keep everything else of this process waiting. Errors as `Connection`.
  * @returns the rows of a statement that has rows
  */
-export async function runApart(file: ApartFile, sql: string, params: readonly SqlValue[] = []): Promise<readonly Row[]> {
+export async function runApart(
+  { path, mode, key }: ApartFile,
+  sql: string,
+  params: readonly SqlValue[] = [],
+): Promise<readonly Row[]> {
+  const Native = await promises();
   try {
-    const native = await connectApart(file);
+    const native = new Native(location(path, mode), settings(key));
     try {
       const statement = await native.prepare(sql);
       const rows: readonly unknown[] = await statement.all(params.map(parameter));
@@ -45,6 +44,6 @@ export async function runApart(file: ApartFile, sql: string, params: readonly Sq
       native.close();
     }
   } catch (error) {
-    throw sqliteFailure(error, file.path, sql);
+    throw sqliteFailure(error, path, sql);
   }
 }

@@ -20,6 +20,9 @@ const letter = (to: Address, body: string, more: Partial<Letter> = {}): Letter =
   members: MEMBERS,
   ...more,
 });
+const WORKERS = ['a', 'b', 'c'].map((id) => ({ id, role: 'worker' }));
+const toWorker = (to: string, body: string): Letter =>
+  letter(to === 'all' ? 'all' : { agent: to }, body, { from: 'a', members: WORKERS });
 const bodies = async (box: Mailbox, agent: string, place = 'run_1'): Promise<readonly string[]> =>
   (await box.read(place, agent)).map(({ body }) => body);
 
@@ -168,12 +171,70 @@ describe.each(databaseBackends())('createMailbox on $name', ({ fresh, isRemote }
     },
   );
 
-  it('clears a place that has ended, and no other', async () => {
+  it('calls that come together share a transaction, and each is answered for itself', async () => {
     const { box, db } = await open();
-    await box.sendMany([letter('all', 'one'), letter('all', 'two'), letter('all', 'kept', { place: 'run_2' })]);
-    expect(await box.clear('run_1')).toEqual({ messages: 2 });
-    expect(await bodies(box, 'coder')).toEqual([]);
-    expect(await bodies(box, 'coder', 'run_2')).toEqual(['kept']);
-    expect(await db.get('SELECT count(*) AS n FROM delivery')).toEqual({ n: 3 });
+    const before = db.commits;
+    const answers = await Promise.allSettled([
+      box.send(toWorker('b', 'one')),
+      box.send(toWorker('nobody', 'two')),
+      box.sendMany([toWorker('all', 'three'), toWorker('c', 'four')]),
+      box.send(toWorker('b', '')),
+      box.send(toWorker('b', 'five')),
+    ]);
+    expect(answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : String(answer.reason)))).toEqual([
+      { messageId: 1, recipients: ['b'] },
+      expect.stringContaining('there is no agent "nobody"'),
+      [
+        { messageId: 2, recipients: ['b', 'c'] },
+        { messageId: 3, recipients: ['c'] },
+      ],
+      expect.stringContaining('body is empty'),
+      { messageId: 4, recipients: ['b'] },
+    ]);
+    expect(db.commits - before).toBe(1);
+    expect((await box.read('run_1', 'b')).map(({ body }) => body)).toEqual(['one', 'three', 'five']);
+    const acks = await Promise.all([
+      box.ack('run_1', 'b', [1, 2]),
+      box.ack('run_1', 'b', [2, 4, 99]),
+      box.ack('run_1', 'c', [2]),
+    ]);
+    expect(acks).toEqual([
+      { acked: 2, notOpen: [] },
+      { acked: 1, notOpen: [2, 99] },
+      { acked: 1, notOpen: [] },
+    ]);
+    expect(await box.pending('run_1')).toEqual([{ agent: 'c', unread: 1, unacked: 1 }]);
+  });
+
+  it.skipIf(isRemote)('a full mailbox refuses what is for it alone, and nothing of that stays', async () => {
+    const { box, db } = await open();
+    for (let at = 0; at < 10; at += 1) {
+      await box.sendMany(Array.from({ length: at === 9 ? 998 : 1000 }, (_, n) => toWorker('b', `${n}`)));
+    }
+    const answers = await Promise.allSettled([
+      box.send(toWorker('b', 'last but one')),
+      box.sendMany([toWorker('c', 'x'), toWorker('b', 'x'), toWorker('b', 'x')]),
+      box.send(toWorker('all', 'last')),
+      box.send(toWorker('all', 'too many')),
+      box.send(toWorker('c', 'fine')),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled']);
+    const refused = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []));
+    expect(refused.every((reason) => reason instanceof BusyError)).toBe(true);
+    expect((await box.read('run_1', 'c')).map(({ body }) => body)).toEqual(['last', 'fine']);
+    expect(await box.pending('run_1')).toMatchObject([{ agent: 'b', unacked: 10_000 }, { agent: 'c' }]);
+    expect(await db.get('SELECT count(*) AS n FROM message')).toEqual({ n: 10_001 });
+    const [acked, sent] = await Promise.all([box.ack('run_1', 'b', [1]), box.send(toWorker('b', 'room again'))]);
+    expect([acked.acked, sent.recipients]).toEqual([1, ['b']]);
+  });
+
+  it('more letters than may wait are refused as busy, and those that were taken are stored', async () => {
+    const { box } = await open();
+    const batch = Array.from({ length: 1000 }, (_, n) => toWorker(n % 2 === 0 ? 'b' : 'c', `${n}`));
+    const answers = await Promise.allSettled(Array.from({ length: 12 }, () => box.sendMany(batch)));
+    const refused = answers.filter(({ status }) => status === 'rejected');
+    expect(refused).toHaveLength(2);
+    for (const answer of refused) expect(answer).toMatchObject({ reason: { code: 'busy', retryable: true } });
+    expect(await box.pending('run_1')).toMatchObject([{ unacked: 5000 }, { unacked: 5000 }]);
   });
 });

@@ -5,11 +5,10 @@ import { createRuntime } from '../../src/runtime.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
 
 /**
- * Arguments: database, `send`, `flood`, `drip`, `read` or `receive`, name, number of messages. A sender prints each body once its
+ * Arguments: database, `send`, `flood` or `read`, name, number of messages. A sender prints each body once its
  * sending was answered, one by one and in batches of five by turns. A flood is of twenty senders `<name>.<n>` at once that
  * have up to five messages under way each. A reader, as the agent `left`, prints `got <body>` for unread mail, acknowledges
- * it, prints `acked <body>`, and ends when it got so many or there has been none for three seconds; one that receives waits
- * for mail, and acknowledges while it waits for the next.
+ * it, prints `acked <body>`, and ends when it got so many or there has been none for three seconds.
  */
 const [path = '', mode = '', name = '', count = '0'] = process.argv.slice(2);
 const PLACE = 'run_1';
@@ -19,9 +18,7 @@ const members = [
   { id: 'right', role: 'reader' },
 ];
 
-// Slow time for a drip, so that it counts as a busy process on a slow machine too.
-const real = createRuntime('silent');
-const runtime = mode === 'drip' ? { ...real, ticks: () => real.ticks() / 10 } : real;
+const runtime = createRuntime('silent');
 const db = await openDatabase(path, { runtime });
 const box = createMailbox({ db, runtime });
 
@@ -54,41 +51,6 @@ async function flood(): Promise<void> {
   );
 }
 
-/** One transaction a message. */
-async function drip(): Promise<void> {
-  for (let n = 0; n < Number(count); n += 1) {
-    const body = `${name} ${n}`;
-    await box.send({ place: PLACE, from: name, to: { agent: 'left' }, body, members });
-    writeSync(1, `${body}\n`);
-  }
-}
-
-async function receive(): Promise<void> {
-  const over = new AbortController();
-  const acks: Promise<void>[] = [];
-  const ack = async (ids: readonly number[], bodies: readonly string[]): Promise<void> => {
-    const { notOpen } = await box.ack(PLACE, 'left', ids);
-    if (notOpen.length > 0) throw new Error(`not open: ${notOpen.join(', ')}`);
-    writeSync(1, bodies.map((body) => `acked ${body}\n`).join(''));
-  };
-  let lastAt = runtime.ticks();
-  const watch = setInterval(() => {
-    if (runtime.ticks() - lastAt > 3000) over.abort();
-  }, 100);
-  for (let got = 0; got < Number(count);) {
-    const mail = await box.receive(PLACE, 'left', { limit: 50, signal: over.signal }).catch(() => []);
-    if (mail.length === 0) break;
-    lastAt = runtime.ticks();
-    got += mail.length;
-    const bodies = mail.map(({ body }) => body);
-    writeSync(1, bodies.map((body) => `got ${body}\n`).join(''));
-    const ids = mail.map(({ messageId }) => messageId);
-    acks.push(ack(ids, bodies));
-  }
-  clearInterval(watch);
-  await Promise.all(acks);
-}
-
 async function read(): Promise<void> {
   let got = 0;
   for (let lastAt = runtime.ticks(); got < Number(count) && runtime.ticks() - lastAt < (got === 0 ? 20_000 : 3000);) {
@@ -108,6 +70,6 @@ async function read(): Promise<void> {
 }
 
 writeSync(1, 'ready\n');
-const modes: Readonly<Record<string, () => Promise<void>>> = { send, flood, drip, read, receive };
+const modes: Readonly<Record<string, () => Promise<void>>> = { send, flood, read };
 await modes[mode]?.();
 await db.close();

@@ -122,51 +122,6 @@ describe('mail that shares transactions, and kill -9', () => {
     }
     expect([...answered.values()].flat().length).toBeGreaterThan(3500);
   });
-
-  test('while the log is moved beside the transactions: nothing answered is lost', async () => {
-    const path = await newPath();
-    const answered: string[] = [];
-    const rounds = [401, 404, 420, 500, 900];
-    for (const [round, after] of rounds.entries()) {
-      const outcome = await run(path, ['drip', `d${round}`, '9000'], (lines, kill) => {
-        if (lines > after) kill();
-      });
-      expect(outcome.stderr).toBe('');
-      answered.push(...outcome.lines.slice(1));
-      const { integrity, mail } = await inspect(path, 'left');
-      expect(integrity).toBe('ok');
-      const there = new Set(mail.map(({ body }) => body));
-      expect(answered.filter((body) => !there.has(body))).toEqual([]);
-    }
-    expect(answered.length).toBeGreaterThan(2500);
-  });
-
-  test('a reader that waits: what was acknowledged does not come again, the rest does', async () => {
-    const path = await newPath();
-    const total = 3000;
-    const sending = run(path, ['flood', 's', String(total)]);
-    const acked: string[] = [];
-    const got = new Set<string>();
-    for (const after of [3, 200, 700, total * 3]) {
-      const outcome = await run(path, ['receive', 'r', String(total)], (lines, kill) => {
-        if (lines > after) kill();
-      });
-      expect(outcome.stderr).toBe('');
-      for (const body of said(outcome, 'got')) got.add(body);
-      acked.push(...said(outcome, 'acked'));
-    }
-    expect((await sending).code).toBe(0);
-    expect(new Set(acked).size).toBe(acked.length);
-    const { integrity, mail } = await inspect(path, 'left');
-    expect(integrity).toBe('ok');
-    const left = new Set(mail.map(({ body }) => body));
-    expect(acked.filter((body) => left.has(body))).toEqual([]);
-    const all = Array.from({ length: 20 }, (_, sender) =>
-      Array.from({ length: total / 20 }, (_unused, n) => `s.${sender} ${n}`),
-    ).flat();
-    expect(all.filter((body) => !left.has(body) && !got.has(body))).toEqual([]);
-    expect((await inspect(path, 'right')).mail).toHaveLength(total);
-  });
 });
 
 test('three processes send into a mailbox that two read at once: each message once, in the order of each sender', async () => {

@@ -1,12 +1,13 @@
 import { existsSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ForbiddenError, UnavailableError } from '../../src/errors.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import type { Database, Queries } from '../../src/store/database.ts';
 import { openRemoteDatabase } from '../../src/store/open-remote.ts';
 import { openReplicaDatabase, type OpenReplicaOptions } from '../../src/store/open-replica.ts';
 import { startFaultProxy, type Fault, type FaultProxy } from '../helpers/fault-proxy.ts';
+import { createServerTemplate, type ServerTemplate } from '../helpers/server-template.ts';
 import { hasSqld, startSqld, type Sqld } from '../helpers/sqld.ts';
 import { testRuntime, useScratch } from './scratch.ts';
 
@@ -15,13 +16,19 @@ const insert = (queries: Queries, tool: string): Promise<unknown> =>
 const tools = async (queries: Queries): Promise<readonly unknown[]> =>
   (await queries.all('SELECT tool FROM call ORDER BY id')).map((row) => row['tool']);
 
+/** Milliseconds that a read waits for the server: the shortest wait for an answer, longer than the waits for anything else. */
+const SHORTEST_LIMIT_MS = 250;
+
 describe.skipIf(!hasSqld)('a local replica', () => {
   const scratch = useScratch();
+  let template: ServerTemplate;
   let server: Sqld;
   let direct: Database;
   let path: string;
   let log: string[];
   let runtime: Runtime;
+  /** Whether the server gets more time for its answers than in use: a loaded machine may need it. */
+  let patient: boolean;
   const opened: Database[] = [];
 
   async function open(options: Partial<OpenReplicaOptions> = {}): Promise<Database> {
@@ -36,11 +43,18 @@ describe.skipIf(!hasSqld)('a local replica', () => {
 
   const caughtUp = (db: Database): Promise<void> => until(() => db.replica?.().behindOwnWrites === false);
 
+  beforeAll(async () => {
+    template = await createServerTemplate();
+  });
+  afterAll(() => template.remove());
+
   beforeEach(async () => {
-    server = await startSqld();
+    server = await startSqld({}, template.folder);
     path = join(await scratch.folder(), '.skillflow', 'replica.db');
     log = [];
-    runtime = testRuntime({ log: (level, message) => void log.push(`${level}: ${message}`) });
+    patient = true;
+    const real = testRuntime({ log: (level, message) => void log.push(`${level}: ${message}`) });
+    runtime = { ...real, sleep: (ms, signal) => real.sleep(patient && ms >= SHORTEST_LIMIT_MS ? ms * 20 : ms, signal) };
     direct = await openRemoteDatabase({ url: server.url, runtime: testRuntime() });
     opened.push(direct);
   });
@@ -73,6 +87,7 @@ describe.skipIf(!hasSqld)('a local replica', () => {
     const db = await open({ intervalMs: 3_600_000 });
     await insert(db, 'a');
     await caughtUp(db);
+    patient = false;
     server.pause();
     try {
       expect(await tools(db)).toEqual(['a']);
@@ -102,6 +117,7 @@ describe.skipIf(!hasSqld)('a local replica', () => {
       expect(await db.dataVersion()).not.toBe(version);
     }
     await until(async () => (await reader.dataVersion()) === (await reader.dataVersion()));
+    patient = false;
     server.pause(); // what is read now is the copy
     try {
       expect((await tools(reader)).at(-1)).toBe('n9');
