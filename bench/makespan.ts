@@ -1,6 +1,6 @@
 // How long each topology's plan takes from its first step to its last, beside the plan's critical path.
 // First real runs: the runner on a database on disk, an agent that sleeps for seeded times. Then what the driver's rule (a
-// step starts when all that it sees have ended) comes to on a virtual clock, beside a plain driver that waits for whole
+// step starts when all that it sees, and what its agent does before, have ended) comes to on a virtual clock, beside a plain driver that waits for whole
 // rounds: there the overhead is nothing, and slots are what counts. Exits with 1 where a makespan without a limit of slots is
 // more than 1.1 times its critical path.
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { openDatabase } from '../src/store/open-database.ts';
 import { makePlan } from '../src/swarm/make-plan.ts';
 import type { PlanInput } from '../src/swarm/make-plan.ts';
 import type { Plan, PlanStep } from '../src/swarm/plan.ts';
-import { seeded } from '../test/swarm/consensus/simulated-voters.ts';
+import { seeded } from '../test/helpers/seeded.ts';
 import { machine } from './child.ts';
 
 const PLANS = 200;
@@ -41,11 +41,23 @@ function drawDurations({ steps }: Plan, random: () => number): Durations {
   );
 }
 
-/** The longest chain of steps each of which sees the one before. */
-function criticalPathMs({ steps }: Plan, durations: Durations): number {
+/** What each step waits for: what it sees, and what its agent does before. */
+function waitsOf({ steps }: Plan): ReadonlyMap<string, readonly string[]> {
+  const lastOf = new Map<string, string>();
+  return new Map(
+    steps.map(({ id, agentId, sees }) => {
+      const before = lastOf.get(agentId);
+      lastOf.set(agentId, id);
+      return [id, before === undefined ? sees : [...sees, before]];
+    }),
+  );
+}
+
+/** The longest chain of steps each of which waits for the one before. */
+function criticalPathMs(plan: Plan, durations: Durations): number {
   const ends = new Map<string, number>();
-  for (const { id, sees } of steps)
-    ends.set(id, Math.max(0, ...sees.map((seen) => ends.get(seen) ?? 0)) + (durations.get(id) ?? 0));
+  for (const [id, waits] of waitsOf(plan))
+    ends.set(id, Math.max(0, ...waits.map((before) => ends.get(before) ?? 0)) + (durations.get(id) ?? 0));
   return Math.max(...ends.values());
 }
 
@@ -76,7 +88,11 @@ function makespanMs(
   return now;
 }
 
-const seesEnded = ({ sees }: PlanStep, ended: ReadonlySet<string>): boolean => sees.every((id) => ended.has(id));
+/** The driver's rule. */
+function waitsEnded(plan: Plan): (step: PlanStep, ended: ReadonlySet<string>) => boolean {
+  const waits = waitsOf(plan);
+  return ({ id }, ended) => (waits.get(id) ?? []).every((before) => ended.has(before));
+}
 
 /** The rule of a plain driver: a round starts when the one before has ended. */
 function roundEnded({ steps }: Plan): (step: PlanStep, ended: ReadonlySet<string>) => boolean {
@@ -100,7 +116,7 @@ function measureCase({ input, slots }: Case, seed: number): { readonly ratios: r
     const work = [...durations.values()].reduce((sum, value) => sum + value, 0);
     // With few slots nothing can be faster than all work spread over them.
     const bound = Math.max(criticalPathMs(plan, durations), work / slots);
-    const ours = makespanMs(plan, durations, slots, seesEnded) / bound;
+    const ours = makespanMs(plan, durations, slots, waitsEnded(plan)) / bound;
     return { ours, plain: makespanMs(plan, durations, slots, roundEnded(plan)) / bound };
   });
   return { ratios: runs.map(({ ours }) => ours), plain: mean(runs.map(({ plain }) => plain)) };

@@ -9,7 +9,8 @@ import { createRuntime } from '../src/runtime.ts';
 import type { Database } from '../src/store/database.ts';
 import { openDatabase } from '../src/store/open-database.ts';
 import { machine, measure, median } from './child.ts';
-import { rate, type Round, seeded } from './rate.ts';
+import { seeded } from '../test/helpers/seeded.ts';
+import { rate, type Round } from './rate.ts';
 
 const ROUNDS = 5;
 const WRITES = 5000;

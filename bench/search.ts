@@ -9,23 +9,13 @@ import { createSearch } from '../src/memory/search/search.ts';
 import { createRuntime } from '../src/runtime.ts';
 import { contentHash } from '../src/store/content-hash.ts';
 import { openDatabase } from '../src/store/open-database.ts';
+import { seeded } from '../test/helpers/seeded.ts';
 import { benchEnvironment, machine, measure } from './child.ts';
 
 const SIZES = [3_000, 100_000];
 const VOCABULARY = 50_000;
 const SEARCHES = 400;
 const SYLLABLES = ['ba', 'ke', 'li', 'mo', 'nu', 'ra', 'ste', 'ti', 'vo', 'xe', 'zu', 'pra', 'dro', 'fen', 'gol', 'hin'];
-
-/** Uniform in [0, 1) from a seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 function wordAt(rank: number): string {
   let word = '';
@@ -56,7 +46,7 @@ function words(count: number, word: () => string): string {
 }
 
 async function fill(path: string, entries: number): Promise<void> {
-  const random = randomFrom(42);
+  const random = seeded(42);
   const word = zipf(random);
   const db = await openDatabase(path, { runtime: createRuntime('silent') });
   for (let first = 0; first < entries; first += 1000) {
@@ -89,7 +79,7 @@ async function run(path: string, entries: number): Promise<void> {
   const before = process.memoryUsage.rss();
   const db = await openDatabase(path, { runtime });
   const memory = createSearch({ open: async () => db, runtime });
-  const random = randomFrom(7);
+  const random = seeded(7);
   const word = zipf(random);
   const questions = Array.from({ length: SEARCHES }, () => words(2 + Math.floor(random() * 5), word));
   const first = performance.now();

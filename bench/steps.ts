@@ -47,7 +47,15 @@ function swarm(agents: number): SwarmSpec {
 }
 
 function provider(ask: Provider['ask'], paid: boolean): Provider {
-  return { name: paid ? 'anthropic' : 'local', paid, ask, [Symbol.asyncDispose]: async () => undefined };
+  return {
+    name: paid ? 'anthropic' : 'local',
+    paid,
+    ask: async (request) => {
+      if (paid) await request.onCall?.(); // as whoever costs does before it sends anything
+      return ask(request);
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
 }
 
 /** Runs a swarm of so many agents from its beginning to its report. */

@@ -5,7 +5,7 @@ import type { Worker } from '../src/swarm/supervise/incarnation.ts';
 import type { SupervisorSpec } from '../src/swarm/supervise/supervision.ts';
 import { createSupervisor } from '../src/swarm/supervise/supervisor.ts';
 import { machine } from './child.ts';
-import { seeded } from './rate.ts';
+import { seeded } from '../test/helpers/seeded.ts';
 
 const CRASHES = 500;
 const HANGS = 100;

@@ -18,6 +18,7 @@ import { createRuntime } from '../src/runtime.ts';
 import { contentHash } from '../src/store/content-hash.ts';
 import type { Database } from '../src/store/database.ts';
 import { openDatabase } from '../src/store/open-database.ts';
+import { seeded } from '../test/helpers/seeded.ts';
 import { machine, median } from './child.ts';
 
 const QUERIES = 300;
@@ -58,22 +59,12 @@ interface Figures {
   readonly indexP50: number;
 }
 
-function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0; // mulberry32
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Unit vectors around seeded centres, one after the other. */
 function clustered(count: number, dimensions: number, seed: number): Float32Array<ArrayBuffer> {
   const normal = (next: () => number): number => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
-  const inCentres = random(1);
+  const inCentres = seeded(1);
   const centres = Float32Array.from({ length: CLUSTERS * dimensions }, () => normal(inCentres));
-  const next = random(seed);
+  const next = seeded(seed);
   const vectors = new Float32Array(count * dimensions);
   for (let row = 0; row < count; row += 1) {
     const centre = Math.floor(next() * CLUSTERS) * dimensions;

@@ -7,10 +7,10 @@ import {
   condorcet,
   condorcetCorrelated,
   recordsAfter,
-  seeded,
   simulate,
   voterId,
 } from '../test/swarm/consensus/simulated-voters.ts';
+import { seeded } from '../test/helpers/seeded.ts';
 import { machine } from './child.ts';
 
 const VOTES = 40_000;

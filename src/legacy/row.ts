@@ -16,6 +16,8 @@ export interface LegacyCall {
   readonly ask?: ((call: CallTool) => Promise<CallResult>) | undefined;
   /** Parameters of the tools by how the legacy caller spells them, where that differs: errors are told in that spelling. */
   readonly spelling?: Readonly<Record<string, string>> | undefined;
+  /** Whether the caller counts what it reads: the text is without line breaks and spaces then. Default `false`. */
+  readonly isTerse?: boolean;
   /** What the legacy caller reads when the tool answered; `timestamp` is now, in ISO 8601. */
   readonly body: (output: unknown, timestamp: string) => LegacyBody;
   /** What it reads when the tool failed in a way that the legacy contract takes for an answer; `undefined` for a failure. */

@@ -14,6 +14,8 @@ export interface LegacyAnswer {
   readonly isError: boolean;
   /** The tool's own output where the name is also a tool of ours and the call went well, else the body. */
   readonly structured: unknown;
+  /** Whether {@link legacyText} is to make it short. */
+  readonly isTerse?: boolean;
   /** The failure as tools of ours tell it, in legacy spelling; only of one. */
   readonly error?: ErrorBody;
 }
@@ -38,8 +40,8 @@ export interface Legacy {
 }
 
 /** The text of an answer, as legacy callers parse it. */
-export function legacyText(body: LegacyBody): string {
-  return JSON.stringify(body, null, 2);
+export function legacyText({ body, isTerse = false }: Pick<LegacyAnswer, 'body' | 'isTerse'>): string {
+  return JSON.stringify(body, null, isTerse ? undefined : 2);
 }
 
 /** A text with its words, where they are no part of a longer name, a path or a quotation, replaced. */
@@ -88,12 +90,13 @@ export function createLegacy({ rows, unsupported, call, runtime }: LegacyDeps): 
     if (row === undefined) throw refusal(name);
     const prepared = row.prepare(args ?? {});
     if (!prepared.ok) throw inputError(name, args, prepared.issues);
-    const { tool, input, ask, body, recover } = prepared.call;
+    const { tool, input, ask, isTerse, body, recover } = prepared.call;
     const result = await (ask === undefined ? call(tool, input, caller) : ask((other, its) => call(other, its, caller)));
     const timestamp = new Date(runtime.now()).toISOString();
     if (result.ok) {
       const answered = body(result.output, timestamp);
-      return { body: answered, isError: false, structured: tool === name ? result.output : answered };
+      const structured = tool === name ? result.output : answered;
+      return { body: answered, isError: false, structured, ...(isTerse === true ? { isTerse } : {}) };
     }
     const recovered = recover?.(result.error, timestamp);
     return recovered === undefined

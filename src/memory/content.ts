@@ -1,6 +1,7 @@
 import { contentHash } from '../store/content-hash.ts';
 import type { Row, SqlValue } from '../store/database.ts';
 import { bytesOf, bytesOnly, numberOf, numberOnly, numberOrNull, textBytes, textOf, textOrNull } from '../store/row.ts';
+import { isCached } from './cached.ts';
 import { checkImportance, checkName, checkTags, checkTtl, checkValidity, checkVersion, checkWord } from './limits.ts';
 import type { StoreInput } from './memory.ts';
 import { withoutMark } from './entry.ts';
@@ -143,13 +144,17 @@ export function saysTheSame(row: Row, content: Content): boolean {
   );
 }
 
-/** What an entry is to say whose row, with {@link COMPARED_COLUMNS}, is there already. */
-export function onTopOf(row: Row, { content, inherits }: Prepared): Content {
+/**
+ * What an entry is to say whose row, with {@link COMPARED_COLUMNS}, is there already. That something was cached is not
+ * passed on: who stores without saying so wants it remembered.
+ */
+export function onTopOf(row: Row, { namespace, content, inherits }: Prepared): Content {
   if (inherits.length === 0) return content;
+  const kind = textOf(row, 'kind');
   return {
     ...content,
     ...(inherits.includes('tags') ? { tags: withoutMark(textOf(row, 'tags')) } : {}),
-    ...(inherits.includes('kind') ? { kind: textOf(row, 'kind') } : {}),
+    ...(inherits.includes('kind') && !isCached(namespace, kind) ? { kind } : {}),
     ...(inherits.includes('importance') ? { importance: numberOf(row, 'importance') } : {}),
   };
 }

@@ -1,12 +1,12 @@
 import { NotFoundError } from '../errors.ts';
-import { numberOf, numberOrNull } from '../store/row.ts';
+import { numberOf, numberOrNull, textOf } from '../store/row.ts';
 import { hashOf, readColumns } from './content.ts';
 import { withDuplicates } from './duplicates.ts';
 import type { MemoryContext } from './memory-context.ts';
 import { VISIBLE } from './entry.ts';
-import { checkEntryName, checkName } from './limits.ts';
+import { checkEntryName, checkName, checkWord } from './limits.ts';
 import type { EntryName, StoreResult } from './memory.ts';
-import { bridgeSuperseded, reviveSuperseded, supersedeAgain, supersededBy } from './superseded.ts';
+import { removeEntries, reviveSuperseded, supersedeAgain, supersededBy } from './superseded.ts';
 
 /** Entries of a namespace deleted by one transaction: others get their turn in between. */
 const DELETED_AT_ONCE = 500;
@@ -63,19 +63,20 @@ export async function undeleteEntry({ write }: MemoryContext, entry: EntryName):
   });
 }
 
-export async function purgeEntry({ write }: MemoryContext, entry: EntryName): Promise<boolean> {
+export async function purgeEntry(
+  { write }: MemoryContext,
+  entry: EntryName & { readonly kind?: string | undefined },
+): Promise<boolean> {
   const name = checkEntryName(entry);
+  const { kind } = entry;
+  if (kind !== undefined) checkWord('kind', kind);
   return write(1, async (queries, now) => {
     const row = await queries.get(
-      `SELECT ${readColumns(['id', 'expires_at'])} FROM memory_entry WHERE namespace = ? AND key = ?`,
+      `SELECT ${readColumns(['id', 'kind', 'expires_at'])} FROM memory_entry WHERE namespace = ? AND key = ?`,
       name,
     );
-    if (row === undefined) return false;
-    const id = numberOf(row, 'id');
-    const earlier = await supersededBy(queries, [id]);
-    await bridgeSuperseded(queries, id);
-    await queries.run('DELETE FROM memory_entry WHERE id = ?', [id]);
-    await reviveSuperseded(queries, earlier, now);
+    if (row === undefined || (kind !== undefined && textOf(row, 'kind') !== kind)) return false;
+    await removeEntries(queries, [numberOf(row, 'id')], now);
     const expiresAt = numberOrNull(row, 'expires_at');
     return expiresAt === null || expiresAt > now; // what has expired was gone before
   });

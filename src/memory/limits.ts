@@ -7,11 +7,14 @@ export const MAX_VALUE_BYTES = 1024 * 1024;
 const MAX_NAME_BYTES = 512;
 const MAX_TAGS = 64;
 /** UTF-8 bytes of the reason of a link. */
-export const MAX_REASON_BYTES = 4096;
+const MAX_REASON_BYTES = 4096;
 /** UTF-8 bytes of a search query. */
 export const MAX_QUERY_BYTES = 4096;
 /** A hundred years. */
 const MAX_TTL_SECONDS = 100 * 365 * 24 * 3600;
+
+/** Milliseconds since the epoch, in either direction: what a `Date` can hold. */
+export const MAX_TIME_MS = 8.64e15;
 
 /** UTF-8 bytes of a kind. */
 const MAX_WORD_BYTES = 64;
@@ -65,7 +68,7 @@ export function checkName(parameter: string, text: unknown): asserts text is str
  * `InvalidInputError`.
  */
 export function keyGlob(parameter: string, pattern: string): string {
-  checkText(parameter, pattern);
+  checkName(parameter, pattern);
   return pattern.replaceAll('[', '[[]').replaceAll(/\*{2,}/g, '*');
 }
 
@@ -106,6 +109,13 @@ export function checkWord(parameter: string, word: unknown): asserts word is str
   if (/\s/.test(word)) throw invalid(parameter, `is ${described(word)}, not one word`, 'Join its words with a hyphen.');
 }
 
+/** Why a link was made, at most 4096 bytes; as it is stored. Throws `InvalidInputError`. */
+export function checkReason(reason: unknown): string {
+  if (typeof reason !== 'string') throw invalid('reason', `is a ${typeof reason}, not text`, 'Pass text.');
+  checkBytes('reason', reason, MAX_REASON_BYTES);
+  return storable(reason);
+}
+
 /** 0 to 1. Throws `InvalidInputError`. */
 export function checkImportance(importance: number): void {
   if (typeof importance === 'number' && importance >= 0 && importance <= 1) return;
@@ -116,15 +126,16 @@ export function checkImportance(importance: number): void {
 export function checkValidity(validFrom: number | undefined, validTo: number | undefined): void {
   if (validFrom === undefined && validTo === undefined) return;
   for (const [parameter, time] of Object.entries({ validFrom, validTo })) {
-    if (time === undefined || Number.isSafeInteger(time)) continue;
+    if (time === undefined || (Number.isInteger(time) && Math.abs(time) <= MAX_TIME_MS)) continue;
     throw invalid(
       parameter,
-      `is ${described(time)}; expected milliseconds since the epoch`,
-      `Pass ${parameter} as a whole number.`,
+      `is ${described(time)}; expected milliseconds since the epoch, at most ${MAX_TIME_MS} before or after it`,
+      `Pass ${parameter} as a whole number within that range.`,
     );
   }
   if (validFrom === undefined || validTo === undefined || validFrom < validTo) return;
-  throw invalid('validTo', `is ${validTo}, not after validFrom, which is ${validFrom}`, 'Pass an end after the beginning.');
+  const [from, to] = [validFrom, validTo].map((time) => new Date(time).toISOString());
+  throw invalid('validTo', `is ${to}, not after validFrom, which is ${from}`, 'Pass an end after the beginning.');
 }
 
 /** The number of a version. Throws `InvalidInputError`. */

@@ -3,20 +3,13 @@ import type { Queries } from '../store/database.ts';
 import { numberOf, numberOnly, numberOrNull, textOf, textOrNull } from '../store/row.ts';
 import { readColumns } from './content.ts';
 import type { MemoryContext } from './memory-context.ts';
-import { checkBytes, checkEntryName, checkWord, MAX_REASON_BYTES, storable } from './limits.ts';
+import { checkEntryName, checkReason, checkWord } from './limits.ts';
 import type { EntryLink, EntryName } from './memory.ts';
-import { END_VALIDITY, reviveSuperseded, SUPERSEDES } from './superseded.ts';
+import { END_VALIDITY, isSupersededBy, reviveSuperseded, SUPERSEDES } from './superseded.ts';
 import { visibleRow } from './visible-row.ts';
 import { missingEntry } from './versions.ts';
 
 type Name = readonly [namespace: string, key: string];
-
-function checkReason(reason: string | undefined): string | null {
-  if (reason === undefined) return null;
-  if (typeof reason !== 'string') throw new InvalidInputError(`reason is a ${typeof reason}, not text`, { hint: 'Pass text.' });
-  checkBytes('reason', reason, MAX_REASON_BYTES);
-  return storable(reason);
-}
 
 function checkDifferent(one: Name, other: Name, parameter: string, problem: string): void {
   if (one[0] !== other[0] || one[1] !== other[1]) return;
@@ -29,18 +22,6 @@ async function idOf(queries: Queries, name: Name, now: number): Promise<number> 
   return numberOf(row, 'id');
 }
 
-/** Whether `id` is superseded by `by`, directly or through others. */
-async function isSupersededBy(queries: Queries, id: number, by: number): Promise<boolean> {
-  const row = await queries.get(
-    `WITH RECURSIVE later (id) AS (
-      SELECT from_id FROM memory_link WHERE to_id = ? AND kind = '${SUPERSEDES}'
-      UNION SELECT l.from_id FROM later JOIN memory_link l ON l.to_id = later.id AND l.kind = '${SUPERSEDES}'
-    ) SELECT 1 AS found FROM later WHERE id = ?`,
-    [id, by],
-  );
-  return row !== undefined;
-}
-
 const LINK = `INSERT INTO memory_link (from_id, to_id, kind, reason, created_at) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT (from_id, to_id, kind) DO UPDATE SET reason = coalesce(excluded.reason, reason)`;
 
@@ -48,7 +29,7 @@ export async function supersede({ write }: MemoryContext, entry: EntryName, by: 
   const name = checkEntryName(entry);
   const later = checkEntryName(by, 'by.');
   checkDifferent(name, later, 'by', 'an entry cannot be superseded by itself');
-  const why = checkReason(reason);
+  const why = reason === undefined ? null : checkReason(reason);
   await write(2, async (queries, now) => {
     const id = await idOf(queries, name, now);
     const laterId = await idOf(queries, later, now);
@@ -85,7 +66,7 @@ export async function link(
   const [start, end] = [checkEntryName(from, 'from.'), checkEntryName(to, 'to.')];
   checkKind(kind);
   checkDifferent(start, end, 'to', 'an entry cannot be linked to itself');
-  const why = checkReason(reason);
+  const why = reason === undefined ? null : checkReason(reason);
   return write(1, async (queries, now) => {
     const [fromId, toId] = [await idOf(queries, start, now), await idOf(queries, end, now)];
     const known = await queries.get('SELECT 1 AS found FROM memory_link WHERE from_id = ? AND to_id = ? AND kind = ?', [

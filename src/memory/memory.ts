@@ -154,7 +154,8 @@ export interface Memory {
   revert(name: EntryName, version: number): Promise<StoreResult>;
   /**
    * Says that `by` is what holds now instead of `name`: ends the validity of `name` and links the two. Both must exist;
-   * an entry cannot supersede itself (`InvalidInputError`), also not through others (`ConflictError`).
+   * an entry cannot supersede itself (`InvalidInputError`), also not through others (`ConflictError`). Once `by` has
+   * expired, `name` is valid again from the next write on, unless something else supersedes it.
    */
   supersede(name: EntryName, by: EntryName, reason?: string): Promise<void>;
   /** Links two entries; `kind` is one word, 1 to 64 bytes. Whether it is new. */
@@ -172,8 +173,11 @@ export interface Memory {
    * Throws `NotFoundError` when none of that name was deleted.
    */
   undelete(name: EntryName): Promise<StoreResult>;
-  /** Removes an entry, deleted or not, with its versions and links, for good. Whether there was one. */
-  purge(name: EntryName): Promise<boolean>;
+  /**
+   * Removes an entry, deleted or not, with its versions and links, for good; with `kind`, only if it is of that kind.
+   * Whether there was one.
+   */
+  purge(name: EntryName & { readonly kind?: string | undefined }): Promise<boolean>;
   /** Deletes all entries of a namespace; how many. They can be brought back. */
   deleteNamespace(namespace: string): Promise<number>;
   /** Brings back all deleted entries of a namespace, also those that were deleted one by one; how many. */

@@ -16,6 +16,18 @@ const EARLIER = `WITH RECURSIVE earlier (id) AS (
       JOIN memory_link l ON l.from_id = m.id AND l.kind = '${SUPERSEDES}'
   ) SELECT ${numberColumns(['id'])} FROM earlier`;
 
+/** Whether `id` is superseded by `by`, directly or through others. */
+export async function isSupersededBy(queries: Queries, id: number, by: number): Promise<boolean> {
+  const row = await queries.get(
+    `WITH RECURSIVE later (id) AS (
+      SELECT from_id FROM memory_link WHERE to_id = ? AND kind = '${SUPERSEDES}'
+      UNION SELECT l.from_id FROM later JOIN memory_link l ON l.to_id = later.id AND l.kind = '${SUPERSEDES}'
+    ) SELECT 1 AS found FROM later WHERE id = ?`,
+    [id, by],
+  );
+  return row !== undefined;
+}
+
 /** Whether an entry that is there at `?` (now) supersedes the entry `?`, directly or through others. */
 const HAS_LATER = `WITH RECURSIVE later (id) AS (
     SELECT from_id FROM memory_link WHERE to_id = ? AND kind = '${SUPERSEDES}'
@@ -61,12 +73,32 @@ export async function supersedeAgain(queries: Queries, id: number, deletedAt: nu
 }
 
 /** What superseded the entry in between supersedes what that had superseded: for when it is removed for good. */
-export async function bridgeSuperseded(queries: Queries, id: number): Promise<void> {
+async function bridgeSuperseded(queries: Queries, id: number): Promise<void> {
   await queries.run(
     `INSERT INTO memory_link (from_id, to_id, kind, reason, created_at)
       SELECT later.from_id, earlier.to_id, '${SUPERSEDES}', earlier.reason, earlier.created_at
       FROM memory_link later JOIN memory_link earlier ON earlier.from_id = later.to_id AND earlier.kind = '${SUPERSEDES}'
-      WHERE later.to_id = ? AND later.kind = '${SUPERSEDES}' ON CONFLICT DO NOTHING`,
+      WHERE later.to_id = ? AND later.kind = '${SUPERSEDES}' AND later.from_id <> earlier.to_id ON CONFLICT DO NOTHING`,
     [id],
   );
+}
+
+/** SQL: whether a row of `memory_entry` supersedes another. */
+export const SUPERSEDES_ANOTHER = `EXISTS (SELECT 1 FROM memory_link s WHERE s.from_id = memory_entry.id AND s.kind = '${SUPERSEDES}')`;
+
+/**
+ * Removes entries for good, at `at` (ms). What superseded them supersedes from then on what they superseded, and what
+ * nothing supersedes any more is valid again.
+ */
+export async function removeEntries(queries: Queries, ids: readonly number[], at: number): Promise<void> {
+  const earlier = await supersededBy(queries, ids);
+  if (earlier.length === 0) {
+    await queries.run('DELETE FROM memory_entry WHERE id IN (SELECT value FROM json_each(?))', [JSON.stringify(ids)]);
+    return;
+  }
+  for (const id of ids) {
+    await bridgeSuperseded(queries, id);
+    await queries.run('DELETE FROM memory_entry WHERE id = ?', [id]);
+  }
+  await reviveSuperseded(queries, earlier, at);
 }

@@ -1,6 +1,7 @@
 import { ConflictError, InternalError } from '../errors.ts';
 import type { Queries, Row, SqlValue } from '../store/database.ts';
 import { numberOf, textOf } from '../store/row.ts';
+import { isCached } from './cached.ts';
 import {
   COMPARED_COLUMNS,
   CONTENT_COLUMNS,
@@ -15,6 +16,7 @@ import {
 import type { Stored } from './duplicates.ts';
 import { nameOf } from './entry-name.ts';
 import { allRows, placeholders } from '../store/many-rows.ts';
+import { removeEntries } from './superseded.ts';
 
 const FOUND = ['id', 'namespace', 'key', 'version', 'updated_at', 'expires_at', 'deleted_at', ...COMPARED_COLUMNS];
 /** The row of a name; without one, the id of an entry that is there (at `?`, now) and has the value, as `other`. */
@@ -73,11 +75,18 @@ async function lookUp(queries: Queries, now: number, inputs: readonly Prepared[]
   return { rows: new Map(rows.map((row) => [nameOf(textOf(row, 'namespace'), textOf(row, 'key')), row])), isUnique: false };
 }
 
-/** Removes what has expired: nobody is to read it any more, so its name begins anew, without its history. */
-async function withoutExpired(queries: Queries, rows: Found['rows'], now: number): Promise<Found['rows']> {
-  const expired = [...rows].filter(([, { expires_at: expiry }]) => typeof expiry === 'number' && expiry <= now);
-  for (const [, row] of expired) await queries.run('DELETE FROM memory_entry WHERE id = ?', [numberOf(row, 'id')]);
-  return new Map([...rows].filter(([name]) => !expired.some(([other]) => other === name)));
+/**
+ * What is there, after removing what has expired: nobody is to read that any more, so its name begins anew, without its
+ * history. What it superseded may be among the rest, and is another version then.
+ */
+async function lookUpLasting(queries: Queries, now: number, inputs: readonly Prepared[]): Promise<Found> {
+  const found = await lookUp(queries, now, inputs);
+  if (found.rows.size === 0) return found;
+  const expired = [...found.rows.values()].filter(({ expires_at: expiry }) => typeof expiry === 'number' && expiry <= now);
+  if (expired.length === 0) return found;
+  const ids = expired.map((row) => numberOf(row, 'id'));
+  await removeEntries(queries, ids, now);
+  return lookUp(queries, now, inputs);
 }
 
 function checkIfVersion({ namespace, key, ifVersion }: Prepared, version: number, at: string): void {
@@ -89,10 +98,25 @@ function checkIfVersion({ namespace, key, ifVersion }: Prepared, version: number
   );
 }
 
+/** Refuses to put what may be lost in the place of what is remembered, also where that was deleted and can come back. */
+function checkKept({ namespace, key, content }: Prepared, old: Row, at: string): void {
+  const kind = textOf(old, 'kind');
+  if (!isCached(namespace, content.kind) || isCached(namespace, kind)) return;
+  const how = old['deleted_at'] === null ? '' : ', which was deleted and can be brought back';
+  throw new ConflictError(
+    `${at}the entry ${JSON.stringify(key)} in ${JSON.stringify(namespace)} is remembered, not cached (its kind is ${JSON.stringify(kind)})${how}; nothing was stored`,
+    {
+      hint: 'Cache it under another key, or delete the entry with memory_delete and purge first.',
+      details: { namespace, key, kind },
+    },
+  );
+}
+
 function planOf(input: Prepared, old: Row | undefined, now: number, at: string): Plan {
   const expiry = old?.['expires_at'];
   const isThere = old !== undefined && old['deleted_at'] === null && (typeof expiry !== 'number' || expiry > now);
   checkIfVersion(input, isThere ? numberOf(old, 'version') : 0, at);
+  if (old !== undefined) checkKept(input, old, at);
   const content = isThere ? onTopOf(old, input) : input.content;
   const isSame = isThere && saysTheSame(old, content);
   return { input, content, old, isThere, isSame, expiresAt: input.ttlMs === null ? null : now + input.ttlMs };
@@ -159,9 +183,7 @@ export async function writeEntries(
   inputs: readonly Prepared[],
   at: (index: number) => string,
 ): Promise<readonly Stored[]> {
-  const found = await lookUp(queries, now, inputs);
-  const { isUnique } = found;
-  const rows = found.rows.size === 0 ? found.rows : await withoutExpired(queries, found.rows, now);
+  const { rows, isUnique } = await lookUpLasting(queries, now, inputs);
   const plans = inputs.map((input, index) => {
     const old = rows.size === 0 ? undefined : rows.get(nameOf(input.namespace, input.key));
     return planOf(input, old, now, at(index));

@@ -25,8 +25,8 @@ export interface OpenRemoteOptions {
   /** Refuse writes, and do not bring the schema up to date; default `false`. */
   readonly readOnly?: boolean;
   /**
-   * Milliseconds for one request with its answer; default 20,000, and 10,000 while the server has not answered yet, or
-   * not the last time.
+   * Milliseconds for one request with its answer; default 20,000, and 10,000 while the server has not answered yet, not
+   * the last time, or nothing else meanwhile.
    */
   readonly timeoutMs?: number;
   /** Milliseconds that a call keeps trying; default 10,000. */

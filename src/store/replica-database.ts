@@ -25,6 +25,8 @@ export interface ReplicaDatabaseOptions {
 
 /** Milliseconds between synchronizations while others keep writing; until then the server is read. */
 const SOON_MS = 250;
+/** Milliseconds after which a server that has not answered a read is asked whether it answers at all. */
+const DOUBT_MS = 2_000;
 
 interface Reader {
   /** The open replica; opened again when the file was replaced. */
@@ -146,8 +148,9 @@ function createSyncing(
  * The {@link Database} of a server that is read from a local replica. Writes go to the server. Before each read the
  * server is asked which change is its last: a replica that lacks it is brought up to date, and until then the server is
  * read, so that a read sees what others stored before. A server that does not say so within 250 ms, or cannot be
- * reached, is not waited for: reads go on from the replica, `replica()` and the log say so, and writes fail. A server
- * that never says which change is its last is synchronized with once an interval.
+ * reached, is not waited for: reads go on from the replica, `replica()` and the log say so, and writes fail. What this
+ * connection wrote itself is read from the server without asking; one that falls silent then is noticed after about 2 s.
+ * A server that never says which change is its last is synchronized with once an interval.
  */
 export function createReplicaDatabase(options: ReplicaDatabaseOptions): Database {
   const { path, href, sync, news, server, runtime, readOnly } = options;
@@ -183,10 +186,37 @@ export function createReplicaDatabase(options: ReplicaDatabaseOptions): Database
     syncing.refresh(syncing.problem() === null ? SOON_MS : undefined);
     return true;
   };
+  /** Resolves when a read has taken long of a server that does not answer anything else either. */
+  const silence = async (signal: AbortSignal): Promise<'silent' | 'slow'> => {
+    try {
+      await runtime.sleep(DOUBT_MS, signal);
+    } catch {
+      return 'slow'; // it has answered
+    }
+    await news.lacking();
+    return news.problem() === null ? 'slow' : 'silent';
+  };
+  /** Throws `UnavailableError` also for a server that is silent. */
+  const fromServer = async <T>(work: (db: Database) => Promise<T>): Promise<T> => {
+    const timer = new AbortController();
+    const answer = remote().then(work);
+    try {
+      const first = await Promise.race([answer.then((value) => ({ value })), silence(timer.signal)]);
+      if (first === 'silent') {
+        throw new UnavailableError(`the database server ${href} did not answer within ${DOUBT_MS} ms`, {
+          retryable: true,
+          hint: 'Check the network, and that the server runs.',
+        });
+      }
+      return first === 'slow' ? await answer : first.value;
+    } finally {
+      timer.abort();
+    }
+  };
   const read = async <T>(work: (db: Database) => Promise<T>): Promise<T> => {
     if (await isLacking()) {
       try {
-        return await work(await remote());
+        return await fromServer(work);
       } catch (error) {
         if (!(error instanceof UnavailableError)) throw error;
         runtime.log('warn', `${error.message}; reading the replica, which lacks the last writes`);

@@ -12,7 +12,10 @@ export interface ServerRequestOptions {
   readonly fetch: Fetch;
   /** Milliseconds for one request and its whole answer. */
   readonly timeoutMs: number;
-  /** The same while the server has not answered yet, or not the last time. */
+  /**
+   * The same while the server has not answered yet, or not the last time; and for a request after which it is asked
+   * something small that it does not answer either.
+   */
   readonly firstAnswerMs: number;
   readonly reach: ServerReach;
   /** Gives up what is on its way, and sends nothing more. */
@@ -161,18 +164,56 @@ function checkSending({ href, reach, signal }: ServerRequestOptions): void {
   throw new RequestFailure(error, 'no', false);
 }
 
+/** The part of the time for a first answer that is left to the question whether a server answers at all. */
+const DOUBT_SHARE = 0.2;
+
+/** Whether the server answers anything; what, does not matter (source: libsql's docs/HRANA_2_SPEC.md, `GET /v2`). */
+async function isAlive({ href, fetch }: ServerRequestOptions, signal: AbortSignal): Promise<boolean> {
+  try {
+    const { body } = await fetch(new Request(`${href}/v2`, { signal, redirect: 'manual' }));
+    await body?.cancel();
+    return true;
+  } catch {
+    return false; // the request that is waited for says why
+  }
+}
+
+/**
+ * Resolves when a request has had its time, with the milliseconds: a server that is silent has less than one whose
+ * statement takes long. Rejects when the signal aborts.
+ */
+async function timeIsUp(options: ServerRequestOptions, signal: AbortSignal): Promise<number> {
+  const { runtime, reach, timeoutMs, firstAnswerMs } = options;
+  const limitMs = reach.answers ? timeoutMs : firstAnswerMs;
+  const doubtMs = Math.round(firstAnswerMs * DOUBT_SHARE);
+  if (limitMs <= firstAnswerMs) {
+    await runtime.sleep(limitMs, signal);
+    return limitMs;
+  }
+  await runtime.sleep(firstAnswerMs - doubtMs, signal);
+  const late = runtime.sleep(doubtMs, signal).then(() => false);
+  if (!(await Promise.race([isAlive(options, signal), late]))) {
+    await late;
+    return firstAnswerMs;
+  }
+  late.catch(() => undefined); // it has answered
+  await runtime.sleep(limitMs - firstAnswerMs + doubtMs, signal);
+  return limitMs;
+}
+
 /** Sends a request and reads its whole answer, in the time that is allowed. */
 async function exchange(options: ServerRequestOptions, request: Request): Promise<readonly [Response, string]> {
-  const { href, runtime, reach, signal } = options;
-  const limitMs = reach.answers ? options.timeoutMs : options.firstAnswerMs;
+  const { href, reach, signal } = options;
+  let limitMs = 0;
   const stop = new AbortController();
   const onGivenUp = (): void => stop.abort();
   signal.addEventListener('abort', onGivenUp, { once: true });
   const timer = new AbortController();
-  runtime.sleep(limitMs, timer.signal).then(
-    () => stop.abort(),
-    () => undefined, // the answer came first
-  );
+  const watch = async (): Promise<void> => {
+    limitMs = await timeIsUp(options, timer.signal);
+    stop.abort();
+  };
+  watch().catch(() => undefined); // the answer came first
   // Node's fetch follows a signal by a weak reference, and may miss its abort after a collection of garbage.
   const stopped = new Promise<never>((_resolve, reject) => {
     stop.signal.addEventListener('abort', () => reject(new DeadlineError('stopped')), { once: true });

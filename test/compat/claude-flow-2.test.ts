@@ -53,7 +53,7 @@ async function good(name: string, args: unknown, keys: keyof typeof KEYS): Promi
   const expected = KEYS[keys].split(' ');
   const seen = Object.entries(body).map(([key, value]) => `${key}:${Array.isArray(value) ? 'array' : typeof value}`);
   expect(seen.slice(0, expected.length)).toStrictEqual(expected);
-  expect(JSON.parse(legacyText(body))).toStrictEqual(body);
+  expect(JSON.parse(legacyText({ body }))).toStrictEqual(body);
   return body;
 }
 const rowCounts = async (): Promise<unknown> => {
@@ -224,6 +224,7 @@ describe('memory', () => {
       entries: [{ key: 'b' }],
     });
     expect(await usage('list', {})).toMatchObject({ count: 1, entries: [{ key: 'elsewhere' }] });
+    expect(await usage('list', { namespace: 'n', pattern: '' })).toMatchObject({ count: 3, total: 3 });
   });
 
   test('search finds two words apart, by value, pattern or query', async () => {
@@ -341,7 +342,7 @@ describe('a wrong call fails visibly and changes nothing', () => {
     ['memory_usage', { action: 'store', value: 'v' }, /key: expected text.*store/],
     ['memory_usage', { action: 'store', key: 'k', value: huge }, /value/],
     ['memory_usage', { action: 'store', key: 'k', value: 'v', ttl: -1 }, /ttl/],
-    ['memory_usage', { action: 'store', key: 'k', value: 'v', ttl: '60' }, /ttl.*text …/],
+    ['memory_usage', { action: 'store', key: 'k', value: 'v', ttl: '60' }, /ttl.*got "60"/],
     ['memory_usage', { action: 'store', key: 'a\0b', value: 'v' }, /key/],
     ['memory_usage', { action: 'store', key: 'k', value: 'v', namespace: 'a\0b' }, /namespace/],
     ['memory_usage', { action: 'retrieve' }, /key/],
@@ -372,7 +373,7 @@ describe('a wrong call fails visibly and changes nothing', () => {
       expect(isError).toBe(true);
       expect(body).toMatchObject({ success: false, error: expect.stringMatching(error), timestamp: expect.stringMatching(ISO) });
       expect(Object.keys(body)).toStrictEqual(['success', 'error', 'hint', 'code', 'timestamp']);
-      expect(legacyText(body).length).toBeLessThan(2000);
+      expect(legacyText({ body }).length).toBeLessThan(2000);
       expect(await rowCounts()).toStrictEqual(before);
     },
   );

@@ -1,9 +1,9 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test, type TestContext } from 'vitest';
 import { startFaultProxy, type Fault, type FaultProxy } from '../helpers/fault-proxy.ts';
-import { hasSqld, startSqld, type Sqld } from '../helpers/sqld.ts';
+import { hasSqld, startSqld } from '../helpers/sqld.ts';
 import { until } from './answers.ts';
 import { createPlace, skillflow, startSkillflow } from './product.ts';
 
@@ -79,21 +79,60 @@ function startStoring(url: string, env: NodeJS.ProcessEnv = {}): ChildProcessWit
   return child;
 }
 
-describe.each(KINDS)('a database server that %s', { timeout: 60_000 }, (_, answer) => {
-  let server: SilentServer;
-  beforeEach(async () => {
-    server = await startSilentServer(answer);
-  });
-  afterEach(() => server.close());
+// Most of what these tests do is to wait, so they wait together, and the longest begins first.
+describe.skipIf(!hasSqld)('a database server that falls silent', { timeout: 60_000, concurrent: true }, () => {
+  /** A server behind a proxy that passes everything, until `decide` is set. */
+  async function serve({ onTestFinished }: TestContext): Promise<{ proxy: FaultProxy; decide: (body: string) => Fault }> {
+    const behind: { decide: (body: string) => Fault } = { decide: () => 'pass' };
+    const server = await startSqld();
+    const proxy = await startFaultProxy(server.port, (body) => behind.decide(body));
+    onTestFinished(async () => {
+      await proxy.close();
+      await server.stop();
+    });
+    return Object.assign(behind, { proxy });
+  }
 
-  test.each([
+  test('at the commit: a command says that the outcome is unknown', async (context) => {
+    const server = await serve(context);
+    const options = { cwd: createPlace().dir, env: { SKILLFLOW_DB_URL: server.proxy.url } };
+    expect(await skillflow(['memory', 'store', 'k', 'v'], options)).toMatchObject({ code: 0 });
+    server.decide = (body) => (body.includes('"COMMIT"') ? 'never' : 'pass');
+    const { code, stderr } = await skillflow(['memory', 'store', 'other', 'v'], options);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/it is unknown whether a write was stored: .*no answer within 20000 ms/);
+  });
+
+  test.for(['', '1'])('in a call: an MCP server leaves at the end of its input (replica: %j)', async (replica, context) => {
+    const server = await serve(context);
+    server.decide = (body) => (body.includes('"COMMIT"') && body.includes('baton') && body.includes('memory') ? 'never' : 'pass');
+    const child = startStoring(server.proxy.url, replica === '' ? {} : { SKILLFLOW_DB_REPLICA: replica });
+    const ended = ending(child);
+    await until(() => (server.proxy.requests.length > 0 ? true : undefined), 'a request');
+    server.decide = () => 'never';
+    const told = performance.now();
+    child.stdin.end();
+    expect(await ended).toMatchObject({ code: 0 });
+    expect(performance.now() - told).toBeLessThan(SOONER_MS);
+  });
+});
+
+describe.each(KINDS)('a database server that %s', { timeout: 60_000, concurrent: true }, (_, answer) => {
+  async function serve({ onTestFinished }: TestContext): Promise<SilentServer> {
+    const server = await startSilentServer(answer);
+    onTestFinished(() => server.close());
+    return server;
+  }
+
+  test.for([
     ['directly', {}],
     ['with a replica', { SKILLFLOW_DB_REPLICA: '1' }],
-  ])('a command ends with an error that names it (%s)', async (_how, more) => {
+  ] as const)('a command ends with an error that names it (%s)', async ([_how, more], context) => {
+    const { url } = await serve(context);
     const begun = performance.now();
     const { code, stdout, stderr } = await skillflow(['memory', 'store', 'k', 'v'], {
       cwd: createPlace().dir,
-      env: { SKILLFLOW_DB_URL: server.url, ...more },
+      env: { SKILLFLOW_DB_URL: url, ...more },
     });
     expect(stdout).toBe('');
     expect(stderr).toMatch(/the database server http:\/\/127\.0\.0\.1:\d+ cannot be reached: no answer within 10000 ms/);
@@ -101,8 +140,9 @@ describe.each(KINDS)('a database server that %s', { timeout: 60_000 }, (_, answe
     expect(performance.now() - begun).toBeLessThan(20_000); // one request's time, not several
   });
 
-  test('health says so', async () => {
-    const options = { cwd: createPlace().dir, env: { SKILLFLOW_DB_URL: server.url } };
+  test('health says so', async (context) => {
+    const { url } = await serve(context);
+    const options = { cwd: createPlace().dir, env: { SKILLFLOW_DB_URL: url } };
     const { code, stdout } = await skillflow(['--json', 'health'], options);
     expect(JSON.parse(stdout)).toMatchObject({
       ok: false,
@@ -111,13 +151,14 @@ describe.each(KINDS)('a database server that %s', { timeout: 60_000 }, (_, answe
     expect(code).toBe(1);
   });
 
-  test.each([
-    ['SIGTERM', (child: ChildProcessWithoutNullStreams) => void child.kill('SIGTERM')],
-    ['the end of its input', (child: ChildProcessWithoutNullStreams) => void child.stdin.end()],
-  ])('an MCP server with a call under way leaves at %s', async (_when, tell) => {
-    const child = startStoring(server.url);
+  test.for([
+    ['SIGTERM', (child: ChildProcessWithoutNullStreams): void => void child.kill('SIGTERM')],
+    ['the end of its input', (child: ChildProcessWithoutNullStreams): void => void child.stdin.end()],
+  ] as const)('an MCP server with a call under way leaves at %s', async ([_when, tell], context) => {
+    const { url, asked } = await serve(context);
+    const child = startStoring(url);
     const ended = ending(child);
-    await until(() => (server.asked() > 0 ? true : undefined), 'the request');
+    await until(() => (asked() > 0 ? true : undefined), 'the request');
     const told = performance.now();
     tell(child);
     const { code, signal } = await ended;
@@ -125,8 +166,9 @@ describe.each(KINDS)('a database server that %s', { timeout: 60_000 }, (_, answe
     expect(performance.now() - told).toBeLessThan(SOONER_MS);
   });
 
-  test('a call that was under way at the end of the input is answered', async () => {
-    const child = startStoring(server.url);
+  test('a call that was under way at the end of the input is answered', async (context) => {
+    const { url } = await serve(context);
+    const child = startStoring(url);
     const ended = ending(child);
     child.stdin.end();
     const { stdout } = await ended;
@@ -145,50 +187,14 @@ describe.each(KINDS)('a database server that %s', { timeout: 60_000 }, (_, answe
     );
   });
 
-  test('a command leaves at SIGTERM', async () => {
-    const options = { cwd: createPlace().dir, env: { SKILLFLOW_DB_URL: server.url } };
-    const child = startSkillflow(['memory', 'store', 'k', 'v'], options);
+  test('a command leaves at SIGTERM', async (context) => {
+    const { url, asked } = await serve(context);
+    const child = startSkillflow(['memory', 'store', 'k', 'v'], { cwd: createPlace().dir, env: { SKILLFLOW_DB_URL: url } });
     const ended = ending(child);
-    await until(() => (server.asked() > 0 ? true : undefined), 'the request');
+    await until(() => (asked() > 0 ? true : undefined), 'the request');
     const told = performance.now();
     child.kill('SIGTERM');
     expect(await ended).toMatchObject({ code: 130 });
-    expect(performance.now() - told).toBeLessThan(SOONER_MS);
-  });
-});
-
-describe.skipIf(!hasSqld)('a database server that falls silent', { timeout: 60_000 }, () => {
-  let server: Sqld;
-  let proxy: FaultProxy;
-  let decide: (body: string) => Fault = () => 'pass';
-  beforeEach(async () => {
-    server = await startSqld();
-    decide = () => 'pass';
-    proxy = await startFaultProxy(server.port, (body) => decide(body));
-  });
-  afterEach(async () => {
-    await proxy.close();
-    await server.stop();
-  });
-
-  test('at the commit: a command says that the outcome is unknown', async () => {
-    const options = { cwd: createPlace().dir, env: { SKILLFLOW_DB_URL: proxy.url } };
-    expect(await skillflow(['memory', 'store', 'k', 'v'], options)).toMatchObject({ code: 0 });
-    decide = (body) => (body.includes('"COMMIT"') ? 'never' : 'pass');
-    const { code, stderr } = await skillflow(['memory', 'store', 'other', 'v'], options);
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/it is unknown whether a write was stored: .*no answer within 20000 ms/);
-  });
-
-  test.each(['', '1'])('in a call: an MCP server leaves at the end of its input (replica: %j)', async (replica) => {
-    decide = (body) => (body.includes('"COMMIT"') && body.includes('baton') && body.includes('memory') ? 'never' : 'pass');
-    const child = startStoring(proxy.url, replica === '' ? {} : { SKILLFLOW_DB_REPLICA: replica });
-    const ended = ending(child);
-    await until(() => (proxy.requests.length > 0 ? true : undefined), 'a request');
-    decide = () => 'never';
-    const told = performance.now();
-    child.stdin.end();
-    expect(await ended).toMatchObject({ code: 0 });
     expect(performance.now() - told).toBeLessThan(SOONER_MS);
   });
 });

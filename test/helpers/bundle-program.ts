@@ -1,10 +1,18 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const CACHE = fileURLToPath(new URL('../../node_modules/.cache/skillflow-test/', import.meta.url));
+/** The project's folder, also where this file was bundled into another one, as benches are. */
+export const PROJECT = projectAbove(dirname(fileURLToPath(import.meta.url)));
+const CACHE = join(PROJECT, 'node_modules', '.cache', 'skillflow-test');
+
+function projectAbove(folder: string): string {
+  if (existsSync(join(folder, 'vitest.config.ts'))) return folder;
+  if (dirname(folder) === folder) throw new Error('there is no project above');
+  return projectAbove(dirname(folder));
+}
 
 export interface BundledProgram {
   readonly path: string;

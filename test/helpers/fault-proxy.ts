@@ -30,8 +30,16 @@ interface Answer {
   readonly body: Buffer;
 }
 
+/** Milliseconds until a transaction whose client was lost is ended, where the proxy does that. */
+const LOST_MS = 50;
+
 const LOGIN = '<!doctype html><title>Sign in</title>';
 const DELAY_MS = 30;
+
+/** Whether the server gets the request. */
+function isDone(fault: Fault): boolean {
+  return ['pass', 'delay', 'dropAfter', 'cut', 'garbageAfter', 'status502After'].includes(fault);
+}
 
 async function bodyOf(message: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -60,17 +68,42 @@ function send(response: ServerResponse, status: number, type: string, body: Buff
 }
 
 /**
+ * Ends the stream that a text of the protocol continues, and its transaction, as a server does by itself 5 s after others
+ * began to wait (source: libsql-server, connection_manager.rs).
+ */
+function endStream(port: number, path: string, text: string): void {
+  const baton = /"baton":"([^"]+)"/.exec(text)?.[1];
+  if (baton === undefined) return;
+  const body = JSON.stringify({ baton, requests: [{ type: 'close' }] });
+  setTimeout(() => {
+    const outgoing = request({ host: '127.0.0.1', port, method: 'POST', path, agent: false });
+    outgoing.on('error', () => undefined); // the server is gone, and the stream with it
+    outgoing.on('response', (answer) => void answer.resume());
+    outgoing.end(body);
+  }, LOST_MS);
+}
+
+/**
  * An HTTP proxy on the loopback before a server, with faults.
  * @param decide what happens to a request, by its body and its number from 0
+ * @param endsLost whether it soon ends the transactions whose clients are lost; default: only the server does, later
  */
-export async function startFaultProxy(port: number, decide: (body: string, index: number) => Fault): Promise<FaultProxy> {
+export async function startFaultProxy(
+  port: number,
+  decide: (body: string, index: number) => Fault,
+  endsLost: () => boolean = () => false,
+): Promise<FaultProxy> {
   const requests: string[] = [];
   const faults = new Map<Fault, number>();
   const handle = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await bodyOf(incoming);
+    const lose = (text: Buffer): void => {
+      if (endsLost()) endStream(port, incoming.url ?? '', text.toString('utf8'));
+    };
     const fault = decide(body.toString('utf8'), requests.length);
     requests.push(body.toString('utf8'));
     faults.set(fault, (faults.get(fault) ?? 0) + 1);
+    if (!isDone(fault)) lose(body);
     if (fault === 'never') return;
     if (fault === 'dropBefore') return void response.destroy();
     if (fault === 'garbage') return send(response, 200, 'application/json', '\u0000{"results":[');
@@ -80,6 +113,7 @@ export async function startFaultProxy(port: number, decide: (body: string, index
     if (fault === 'status404') return send(response, 404, 'text/plain', 'not found');
     if (fault === 'delay') await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
     const answer = await forward(port, incoming, body);
+    if (fault !== 'pass' && fault !== 'delay') lose(answer.body);
     if (fault === 'dropAfter') return void response.destroy();
     if (fault === 'garbageAfter') return send(response, 200, answer.type, answer.body.subarray(0, answer.body.length / 2));
     if (fault === 'status502After') return send(response, 502, 'text/plain', 'bad gateway');
@@ -105,16 +139,5 @@ export async function startFaultProxy(port: number, decide: (body: string, index
         server.close(() => resolve());
         server.closeAllConnections();
       }),
-  };
-}
-
-/** A seeded source of numbers in [0, 1) (source: mulberry32, github.com/cprosche/mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d_2b_79_f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   };
 }

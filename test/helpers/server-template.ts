@@ -11,16 +11,29 @@ declare module 'vitest' {
   }
 }
 
-/** Makes the data that each test's server begins with: making the tables takes ten times as long as the start. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+/** Data for servers to begin with: making the tables takes ten times as long as the start. */
+export interface ServerTemplate {
+  /** For `startSqld`. */
+  readonly folder: string;
+  remove(): Promise<void>;
+}
+
+export async function createServerTemplate(): Promise<ServerTemplate> {
   const server = await startSqld();
   try {
     const db = await openRemoteDatabase({ url: server.url, runtime: createRuntime('silent') });
     await db.close();
     await server.crash();
-    project.provide('serverTemplate', await server.copy());
+    const folder = await server.copy();
+    return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
   } finally {
     await server.stop();
   }
-  return () => rm(project.getProvidedContext().serverTemplate ?? '', { recursive: true, force: true });
+}
+
+/** For the project `server`, where each test has a server of its own. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const template = await createServerTemplate();
+  project.provide('serverTemplate', template.folder);
+  return () => template.remove();
 }

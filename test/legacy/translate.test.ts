@@ -169,8 +169,10 @@ describe('a legacy call', () => {
   });
 });
 
-test('the text is JSON with two spaces', () => {
-  expect(legacyText({ success: true, a: [1] })).toBe('{\n  "success": true,\n  "a": [\n    1\n  ]\n}');
+test('the text is JSON with two spaces, or none for callers that count', () => {
+  const body = { success: true, a: [1] };
+  expect(legacyText({ body })).toBe('{\n  "success": true,\n  "a": [\n    1\n  ]\n}');
+  expect(legacyText({ body, isTerse: true })).toBe('{"success":true,"a":[1]}');
 });
 
 test('the listing holds the names that no tool has', () => {

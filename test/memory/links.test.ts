@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ConflictError, InvalidInputError, NotFoundError } from '../../src/errors.ts';
+import { createCare } from '../../src/memory/care/create-care.ts';
 import { useScratch } from '../store/scratch.ts';
 import { checkIndex, openMemory, type OpenMemory } from './open-memory.ts';
 
@@ -76,6 +77,56 @@ describe('what superseded goes, and comes back', () => {
     else await memory[how](c);
     expect(await memory.get(a)).toMatchObject({ value: 'a', version: 4, updatedAt: opened.now, validTo: 9_000_000 });
     await checkIndex(db);
+  });
+
+  test.each(['upkeep', 'the same name', 'compact'] as const)(
+    '%s that removes it once it has expired does so too',
+    async (how) => {
+      const { memory, db } = opened;
+      const brief = { namespace: 'other', key: 'brief' };
+      await memory.store({ ...brief, value: 'brief', ttlSeconds: 1 });
+      await memory.store({ ...b, value: 'b', ttlSeconds: 60 });
+      await memory.supersede(a, b);
+      await memory.supersede(b, brief);
+      await memory.supersede(brief, c); // a ← b ← brief ← c
+      await memory.store({ key: 'without links', value: 1, ttlSeconds: 1 });
+      const later = async (ms: number): Promise<void> => {
+        opened.now += ms;
+        if (how === 'the same name')
+          await memory.storeMany([
+            { ...brief, value: 'anew' },
+            { key: 'without links', value: 2 },
+          ]);
+        else if (how === 'upkeep') await memory.store({ key: 'else', value: opened.now });
+        else
+          await createCare({ open: async () => db, runtime: opened.runtime, projectRoot: '/', databasePath: '/none' }).compact();
+      };
+      await later(5000);
+      expect(await memory.links(b)).toMatchObject([
+        { direction: 'from', key: 'a' },
+        { direction: 'to', key: 'c', kind: 'supersedes' },
+      ]);
+      expect([await ended(a), await ended(b)]).toEqual([true, true]);
+      await memory.delete(c);
+      expect([await ended(a), await ended(b)]).toEqual([true, false]);
+      await later(100_000);
+      expect(await ended(a)).toBe(false);
+      expect((await memory.search({ query: 'a' })).results.map(({ key }) => key)).toContain('a');
+      await checkIndex(db);
+    },
+  );
+
+  test('stored in one call with what has expired and superseded it, it is the version after', async () => {
+    const { memory } = opened;
+    await memory.store({ key: 'brief', value: 'brief', ttlSeconds: 1 });
+    await memory.supersede(a, { key: 'brief' });
+    opened.now += 5000;
+    const [, stored] = await memory.storeMany([
+      { key: 'brief', value: 'anew' },
+      { ...a, value: 'other' },
+    ]);
+    expect(stored).toMatchObject({ version: 4 });
+    expect(await memory.get(a)).toMatchObject({ version: 4, value: 'other', validTo: null });
   });
 
   test('undelete ends it again, unless it was written since', async () => {

@@ -86,13 +86,20 @@ async function createOriginal(): Promise<string> {
   return path;
 }
 
-const OURS = ['memory_entry', 'memory_version', 'memory_link', 'chg', 'embedding_space', 'embedding', 'sqlite_sequence'];
-const TABLES = [
-  ...OURS,
+const OF_MEMORY = [
+  'memory_entry',
+  'memory_version',
+  'memory_link',
+  'chg',
+  'embedding_space',
+  'embedding',
+  'sqlite_sequence',
   'memory_fts_data',
   'memory_fts_docsize',
   'memory_fts_config',
   'memory_fts_folded',
+];
+const OF_OTHERS = [
   'run',
   'step',
   'event',
@@ -108,15 +115,45 @@ const TABLES = [
   'voter_record',
 ];
 
-async function columnsOf(path: string): Promise<readonly (readonly [table: string, column: string])[]> {
+interface Column {
+  readonly table: string;
+  readonly column: string;
+  readonly isText: boolean;
+}
+
+async function columnsOf(path: string, tables: readonly string[]): Promise<readonly Column[]> {
   const connection = await connect(path, 'write');
   try {
-    return TABLES.flatMap((table) =>
-      connection.all('SELECT name FROM pragma_table_info(?)', [table]).map((row) => [table, textOf(row, 'name')] as const),
+    return tables.flatMap((table) =>
+      connection.all('SELECT name, type FROM pragma_table_info(?)', [table]).map((row): Column => ({
+        table,
+        column: textOf(row, 'name'),
+        isText: textOf(row, 'type') === 'TEXT',
+      })),
     );
   } finally {
     connection.close();
   }
+}
+
+/**
+ * All columns, one of the memory's together with one of the others': no call reads both but those that look at the whole
+ * file, and to these it is the same whether one column or two are not of their type.
+ */
+async function pairedColumns(path: string): Promise<readonly (readonly Column[])[]> {
+  const ours = await columnsOf(path, OF_MEMORY);
+  const others = await columnsOf(path, OF_OTHERS);
+  return [true, false].flatMap((isText) => {
+    const [left, right] = [ours, others].map((columns) => columns.filter((one) => one.isText === isText));
+    const count = Math.max(left?.length ?? 0, right?.length ?? 0);
+    return Array.from({ length: count }, (_, at) => [left?.[at], right?.[at]].filter((one) => one !== undefined));
+  });
+}
+
+/** Every fourth column, by itself. */
+async function someColumns(path: string): Promise<readonly (readonly Column[])[]> {
+  const columns = await columnsOf(path, [...OF_MEMORY, ...OF_OTHERS]);
+  return columns.filter((_, at) => (at + SEED) % 4 === 0).map((column) => [column]);
 }
 
 interface Case {
@@ -124,39 +161,37 @@ interface Case {
   readonly name: string;
 }
 
-/** A copy of the database with garbage in all rows of a column; `undefined`: it takes none, as a rowid does. */
-async function garbled(original: string, table: string, column: string, what: keyof typeof GARBAGE): Promise<Case | undefined> {
-  const path = join(dirname(original), `${table}-${column}`, 'skillflow.db');
+/** A copy of the database with garbage in all rows of some columns; `undefined`: they take none, as a rowid does. */
+async function garbled(original: string, columns: readonly Column[], what: keyof typeof GARBAGE): Promise<Case | undefined> {
+  const path = join(dirname(original), columns.map(({ table, column }) => `${table}-${column}`).join('-'), 'skillflow.db');
   mkdirSync(dirname(path));
   copyFileSync(original, path);
-  const isPut = await loosened(path, (run) => {
-    try {
-      run(`UPDATE ${table} SET ${column} = ${GARBAGE[what]}`);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-  return isPut ? { path, name: `${table}.${column} is ${what}` } : undefined;
+  const put = await loosened(path, (run) =>
+    columns.filter(({ table, column }) => {
+      try {
+        run(`UPDATE ${table} SET ${column} = ${GARBAGE[what]}`);
+        return true;
+      } catch {
+        return false;
+      }
+    }),
+  );
+  const names = put.map(({ table, column }) => `${table}.${column}`);
+  return put.length > 0 ? { path, name: `${names.join(' and ')} is ${what}` } : undefined;
 }
 
 const ANY: readonly (keyof typeof GARBAGE)[] = ['plain text', 'a blob', 'a number', 'NULL'];
 
 test.each([
-  ['text that is not UTF-8', (): keyof typeof GARBAGE => 'text that is not UTF-8'],
-  // Every other column.
-  [
-    'something else',
-    (at: number): keyof typeof GARBAGE | undefined => ((at + SEED) % 2 === 0 ? ANY[(at >> 1) % ANY.length] : undefined),
-  ],
-])(
+  ['text that is not UTF-8', pairedColumns, (): keyof typeof GARBAGE => 'text that is not UTF-8'],
+  ['something else', someColumns, (at: number): keyof typeof GARBAGE => ANY[at % ANY.length] ?? 'NULL'],
+] as const)(
   `%s in any column ends no process, and every error says what is wrong (seed ${SEED})`,
-  async (_what, garbageOf) => {
+  async (_what, choose, garbageOf) => {
     const original = await createOriginal();
     const cases: Case[] = [];
-    for (const [at, [table, column]] of (await columnsOf(original)).entries()) {
-      const what = garbageOf(at);
-      const made = what && (await garbled(original, table, column, what));
+    for (const [at, columns] of (await choose(original)).entries()) {
+      const made = await garbled(original, columns, garbageOf(at));
       if (made !== undefined) cases.push(made);
     }
     expect(cases.length).toBeGreaterThan(30);

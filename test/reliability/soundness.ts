@@ -11,6 +11,9 @@ import { COUNTER, SHARED } from './writer.ts';
 /** Earlier versions that an entry keeps. */
 const VERSIONS_KEPT = 100;
 
+/** The last change of each entry; `op` is that of the row with the maximum (source: sqlite.org/lang_select.html#bareagg). */
+const LAST_CHANGES = 'SELECT entry_id, op, max(seq) FROM chg GROUP BY entry_id';
+
 /** Queries whose rows are all faults; each names them. */
 const NONE_OF: Readonly<Record<string, string>> = {
   'an entry that is neither in the full text nor pending': `SELECT id FROM memory_entry WHERE deleted_at IS NULL
@@ -23,11 +26,9 @@ const NONE_OF: Readonly<Record<string, string>> = {
   'more pending than allowed': `SELECT count(*) AS pending, most_pending FROM memory_fts_folded JOIN memory_entry e ON e.id > entry_id
     GROUP BY most_pending HAVING pending >= most_pending`,
   'an entry whose last change is not in the log': `SELECT e.id, e.deleted_at, c.op FROM memory_entry e
-    LEFT JOIN chg c ON c.seq = (SELECT max(seq) FROM chg WHERE entry_id = e.id)
-    WHERE c.op IS NULL OR (c.op = 'delete') <> (e.deleted_at IS NOT NULL)`,
-  'a removed entry that is not removed in the log': `SELECT c.entry_id, c.op FROM chg c
-    WHERE c.seq = (SELECT max(seq) FROM chg WHERE entry_id = c.entry_id) AND c.op <> 'delete'
-    AND NOT EXISTS (SELECT 1 FROM memory_entry WHERE id = c.entry_id)`,
+    LEFT JOIN (${LAST_CHANGES}) c ON c.entry_id = e.id WHERE c.op IS NULL OR (c.op = 'delete') <> (e.deleted_at IS NOT NULL)`,
+  'a removed entry that is not removed in the log': `SELECT entry_id, op FROM (${LAST_CHANGES})
+    WHERE op <> 'delete' AND entry_id NOT IN (SELECT id FROM memory_entry)`,
   'a gap in the change log':
     'SELECT 1 FROM (SELECT count(*) AS n, max(seq) - min(seq) + 1 AS span FROM chg) WHERE n <> span AND n > 0',
   'a version without its entry':

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   ConflictError,
   ForbiddenError,
@@ -14,6 +14,7 @@ import {
 import type { Database } from '../../src/store/database.ts';
 import { migrateTo, SCHEMA_VERSION } from '../../src/store/migration.ts';
 import { openRemoteDatabase, type OpenRemoteOptions } from '../../src/store/open-remote.ts';
+import { createServerTemplate, type ServerTemplate } from '../helpers/server-template.ts';
 import { hasSqld, startSqld, type Sqld } from '../helpers/sqld.ts';
 import { hurried, testRuntime } from './scratch.ts';
 
@@ -22,15 +23,15 @@ afterEach(async () => {
   for (const clean of cleaning.splice(0).reverse()) await clean();
 });
 
-async function serve(env?: Readonly<Record<string, string>>): Promise<Sqld> {
-  const server = await startSqld(env);
+/** @param from what its data begin as; default: there are none */
+async function serve(env?: Readonly<Record<string, string>>, from?: string): Promise<Sqld> {
+  const server = await startSqld(env, from);
   cleaning.push(() => server.stop());
   return server;
 }
 
 async function open(url: string, options: Partial<OpenRemoteOptions> = {}): Promise<Database> {
-  // Pauses are short, while the waiting for a server, which counts real time, is not.
-  const db = await openRemoteDatabase({ url, runtime: testRuntime(hurried(50)), timeoutMs: 30_000 * 50, ...options });
+  const db = await openRemoteDatabase({ url, runtime: testRuntime(), ...options });
   cleaning.push(() => db.close());
   return db;
 }
@@ -62,6 +63,14 @@ function issuer(): { readonly publicKey: string; token(claims: object): string }
 }
 
 describe.skipIf(!hasSqld)('a database on a server', () => {
+  let template: ServerTemplate;
+  beforeAll(async () => {
+    template = await createServerTemplate();
+  });
+  afterAll(() => template.remove());
+  /** With all tables. */
+  const ready = (env?: Readonly<Record<string, string>>): Promise<Sqld> => serve(env, template.folder);
+
   test('is made, marked, and found again', async () => {
     const { url } = await serve();
     const db = await open(url);
@@ -115,20 +124,20 @@ describe.skipIf(!hasSqld)('a database on a server', () => {
   });
 
   test('infinities, which cannot be sent, are refused', async () => {
-    const db = await open((await serve()).url);
+    const db = await open((await ready()).url);
     await expect(db.get('SELECT ?', [Infinity])).rejects.toThrow(InvalidInputError);
     await expect(db.get('SELECT ?', [-Infinity])).rejects.toThrow(InvalidInputError);
   });
 
   test('a value of 1 MB, and one that is too large', async () => {
-    const db = await open((await serve()).url);
+    const db = await open((await ready()).url);
     const text = 'ü'.repeat(500_000);
     expect(await db.get('SELECT ? AS text', [text])).toEqual({ text });
     await expect(db.get('SELECT ?', ['x'.repeat(20_000_000)])).rejects.toThrow(InvalidInputError);
   });
 
   test('an answer that is larger than the server sends says so, and is unknown where something was changed', async () => {
-    const db = await open((await serve()).url);
+    const db = await open((await ready()).url);
     await db.run('CREATE TABLE large (text TEXT)');
     for (let n = 0; n < 12; n += 1) await db.run('INSERT INTO large VALUES (?)', ['x'.repeat(1_000_000)]);
     await expect(db.all('SELECT text FROM large')).rejects.toThrow(/larger than the database server .* sends/);
@@ -143,9 +152,9 @@ describe.skipIf(!hasSqld)('a database on a server', () => {
   });
 
   test('a transaction that idles until others take its lock runs again, and stores nothing twice', async () => {
-    const { url } = await serve();
-    const slow = await open(url, { runtime: testRuntime() });
-    const other = await open(url, { runtime: testRuntime() });
+    const { url } = await ready();
+    const slow = await open(url);
+    const other = await open(url);
     const insert = "INSERT INTO call (at, tool, surface, ok, duration_ms) VALUES (1, ?, 'cli', 1, 1)";
     let runs = 0;
     const idle = slow.write(async (q) => {
@@ -167,7 +176,7 @@ describe.skipIf(!hasSqld)('a database on a server', () => {
 
   test('a token is asked for, checked, and never shown', async () => {
     const { publicKey, token } = issuer();
-    const { url } = await serve({ SQLD_AUTH_JWT_KEY: publicKey });
+    const { url } = await ready({ SQLD_AUTH_JWT_KEY: publicKey });
     const good = token({ a: 'rw' });
     const db = await open(url, { authToken: good });
     expect(await db.all('SELECT tool FROM call')).toEqual([]);
@@ -189,7 +198,7 @@ describe.skipIf(!hasSqld)('a database on a server', () => {
   });
 
   test('after close every call is an error, and closing again is none', async () => {
-    const db = await open((await serve()).url);
+    const db = await open((await ready()).url);
     await db.close();
     await db.close();
     await expect(db.dataVersion()).rejects.toThrow(InternalError);
@@ -198,6 +207,9 @@ describe.skipIf(!hasSqld)('a database on a server', () => {
 });
 
 describe('what only claims to be a server', () => {
+  // Pauses are short, while the waiting for a server, which counts real time, is not.
+  const hurry = { runtime: testRuntime(hurried(50)), timeoutMs: 30_000 * 50 };
+
   test('redirects are not followed: they would carry the token away', async () => {
     const seen: string[] = [];
     const thief = await fake((request, response) => {
@@ -205,14 +217,14 @@ describe('what only claims to be a server', () => {
       response.end();
     });
     const url = await fake((_, response) => void response.writeHead(307, { location: thief }).end());
-    await expect(open(url, { authToken: 'sesame' })).rejects.toThrow(UnavailableError);
+    await expect(open(url, { ...hurry, authToken: 'sesame' })).rejects.toThrow(UnavailableError);
     expect(seen).toEqual([]);
   });
 
   test('an answer of another shape is no result', async () => {
     const results = JSON.stringify({ baton: null, base_url: null, results: [] });
     const url = await fake((_, response) => void response.writeHead(200, { 'content-type': 'application/json' }).end(results));
-    await expect(open(url)).rejects.toMatchObject({ message: expect.any(String), hint: expect.any(String) });
+    await expect(open(url, hurry)).rejects.toMatchObject({ message: expect.any(String), hint: expect.any(String) });
   });
 
   test.each([

@@ -180,6 +180,34 @@ describe.skipIf(!hasSqld)('a local replica', () => {
     }
   });
 
+  test('a server that falls silent after a write is not waited for long: the replica is read, and says so', async () => {
+    const db = await open({ intervalMs: 3_600_000 });
+    await until(async () => {
+      await insert(db, 'own');
+      server.pause();
+      if (db.replica?.().behindOwnWrites === true) return true;
+      server.resume();
+      return false;
+    });
+    patient = false;
+    try {
+      const waited: number[] = [];
+      const { sleep } = runtime;
+      runtime.sleep = async (ms, signal) => {
+        await sleep(ms, signal);
+        waited.push(ms);
+      };
+      await expect(tools(db)).resolves.not.toContain('never');
+      expect(waited.filter((ms) => ms > 2_000)).toEqual([]);
+      expect(db.replica?.()).toMatchObject({ problem: expect.stringMatching(/did not answer within/), behindOwnWrites: true });
+      expect(log.join('\n')).toMatch(/did not answer within 2000 ms; reading the replica, which lacks the last writes/);
+      await tools(db);
+      expect(log.filter((line) => line.includes('2000 ms'))).toHaveLength(1);
+    } finally {
+      server.resume();
+    }
+  });
+
   test('without the server and without a copy there is nothing to open', async () => {
     await server.crash();
     await expect(open({ patienceMs: 100 })).rejects.toThrow(UnavailableError);

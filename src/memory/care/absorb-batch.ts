@@ -3,6 +3,7 @@ import type { Queries, Row, SqlValue } from '../../store/database.ts';
 import { numberOf, numberOrNull, textOf } from '../../store/row.ts';
 import { readColumns, readRow } from '../content.ts';
 import { allRows, type RowStatement } from '../../store/many-rows.ts';
+import { removeEntries } from '../superseded.ts';
 import { CONTENT_COLUMNS, identityOf, meaningOf, signatureOf, SMALL, type Content, type Incoming } from './incoming.ts';
 import type { Tally } from './tally.ts';
 
@@ -248,6 +249,20 @@ export interface BatchOptions {
   readonly holding?: Set<string>;
 }
 
+/** Ours of the names in a batch. What has expired is removed before, unless it is to be replaced. */
+async function lasting(
+  queries: Queries,
+  batch: readonly Incoming[],
+  { now, replace }: Pick<BatchOptions, 'now' | 'replace'>,
+): Promise<ReadonlyMap<string, Present>> {
+  const found = await present(queries, batch);
+  const expired = replace ? [] : [...found.values()].filter(({ expiresAt }) => expiresAt !== null && expiresAt <= now);
+  if (expired.length === 0) return found;
+  const ids = expired.map(({ id }) => id);
+  await removeEntries(queries, ids, now);
+  return present(queries, batch); // what that superseded may be another version now
+}
+
 /** Brings in entries of different names. @returns the ids that they have here */
 export async function absorbBatch(
   queries: Queries,
@@ -255,18 +270,14 @@ export async function absorbBatch(
   { now, replace, holding }: BatchOptions,
   tally: Tally,
 ): Promise<readonly number[]> {
-  const found = await present(queries, batch);
+  const found = await lasting(queries, batch, { now, replace });
   tally.deleted += batch.filter(({ deletedAt }) => deletedAt !== null).length;
   const fresh: Incoming[] = [];
   const known: { readonly ours: Present; readonly theirs: Incoming }[] = [];
   for (const theirs of batch) {
     const ours = found.get(nameOf(theirs.namespace, theirs.key));
-    if (ours !== undefined && (replace || ours.expiresAt === null || ours.expiresAt > now)) {
-      known.push({ ours, theirs });
-    } else {
-      if (ours !== undefined) await queries.run('DELETE FROM memory_entry WHERE id = ?', [ours.id]);
-      fresh.push(theirs);
-    }
+    if (ours === undefined) fresh.push(theirs);
+    else known.push({ ours, theirs });
   }
   const differing = known.filter(({ ours, theirs }) => replace || ours.identity !== theirs.current.identity);
   const versions = await versionsOf(

@@ -51,7 +51,7 @@ export interface AbsorbReport {
   readonly versions: number;
   /** New links; where the whole memory was replaced, all of them. */
   readonly links: number;
-  /** Theirs say that an entry was superseded which holds by ours, which is newer. */
+  /** Theirs say that an entry was superseded which holds by ours, which is newer, or which supersedes the other one here. */
   readonly linksLeftOut: number;
   /** The first 20 that differed on both sides. */
   readonly conflicts: readonly { readonly namespace: string; readonly key: string; readonly kept: 'ours' | 'theirs' }[];
@@ -133,11 +133,21 @@ export interface DoctorReport {
   readonly backup: string | null;
 }
 
+/** An entry that was deleted because another one of its namespace says the same. */
+export interface RepeatedEntry {
+  readonly namespace: string;
+  readonly key: string;
+  /** Key of the other one. */
+  readonly kept: string;
+}
+
 export interface CompactReport {
   readonly expired: number;
   readonly purged: number;
   readonly versions: number;
   readonly duplicates: number;
+  /** The first 20 of those. */
+  readonly repeated: readonly RepeatedEntry[];
   readonly vectors: number;
   readonly bytesBefore: number | null;
   readonly bytesAfter: number | null;
@@ -197,7 +207,10 @@ export interface Care {
     readonly deletedDays?: number;
     /** Versions kept of an entry besides the current one; default 100. */
     readonly keepVersions?: number;
-    /** Delete entries that repeat the value of a newer one in their namespace; default `false`. */
+    /**
+     * Delete entries that repeat the value of another one in their namespace, which holds now and for at least as long; of
+     * two that hold as long the older. Not what is cached. Default `false`.
+     */
     readonly dedupe?: boolean;
     /** Remove the vectors of this model too, whichever is configured; default: none. `NotFoundError` when there are none of it. */
     readonly dropModel?: string;

@@ -5,8 +5,10 @@ import { runApart } from '../../store/run-apart.ts';
 import { VISIBLE } from '../entry.ts';
 import { fold } from '../fold.ts';
 import { checkName, checkRange } from '../limits.ts';
+import { removeEntries, SUPERSEDES_ANOTHER } from '../superseded.ts';
 import type { CompactReport } from './care.ts';
 import { openLocal, type CareDeps } from './care-deps.ts';
+import { deleteRepeated } from './delete-repeated.ts';
 import { fileBytes } from './stats.ts';
 import { dropVectors } from './vector-models.ts';
 
@@ -23,6 +25,8 @@ const DAY_MS = 24 * 3600 * 1000;
 const MAX_DAYS = 36_500;
 /** Changes kept for those who follow `chg`; who comes later than that starts over from the entries. */
 const CHANGES_KEPT = 100_000;
+/** Repeated entries named in the report. */
+const MOST_NAMED = 20;
 const PATIENCE_MS = 10_000;
 const PAUSE_MS = 50;
 
@@ -38,15 +42,12 @@ async function runWhenFree(deps: CareDeps, path: string, sql: string): Promise<R
   }
 }
 
-async function deleteRepeated(queries: Queries, now: number, scope: readonly SqlValue[]): Promise<number> {
-  const { changes } = await queries.run(
-    `UPDATE memory_entry SET deleted_at = ? WHERE ${VISIBLE} ${scope.length === 0 ? '' : 'AND namespace = ?'} AND EXISTS (
-      SELECT 1 FROM memory_entry newer WHERE newer.hash = memory_entry.hash AND newer.namespace = memory_entry.namespace
-        AND newer.format = memory_entry.format AND newer.deleted_at IS NULL AND (newer.expires_at IS NULL OR newer.expires_at > ?)
-        AND (newer.updated_at, newer.id) > (memory_entry.updated_at, memory_entry.id))`,
-    [now, now, ...scope, now],
-  );
-  return changes;
+/** Removes the entries that a condition picks. @returns how many */
+async function removeWhere(queries: Queries, now: number, condition: string, params: readonly SqlValue[]): Promise<number> {
+  const rows = await queries.all(`SELECT id FROM memory_entry WHERE ${condition} AND ${SUPERSEDES_ANOTHER}`, params);
+  const ids = rows.map((row) => numberOf(row, 'id'));
+  if (ids.length > 0) await removeEntries(queries, ids, now);
+  return ids.length + (await queries.run(`DELETE FROM memory_entry WHERE ${condition}`, params)).changes;
 }
 
 async function remove(
@@ -58,12 +59,10 @@ async function remove(
   const scope = namespace === undefined ? [] : [namespace];
   const inScope = namespace === undefined ? '' : 'AND namespace = ?';
   const run = async (sql: string, params: readonly SqlValue[]): Promise<number> => (await queries.run(sql, params)).changes;
-  const expired = await run(`DELETE FROM memory_entry WHERE expires_at <= ? ${inScope}`, [now, ...scope]);
-  const purged = await run(`DELETE FROM memory_entry WHERE deleted_at <= ? ${inScope}`, [
-    Math.floor(now - deletedDays * DAY_MS),
-    ...scope,
-  ]);
-  const duplicates = dedupe ? await deleteRepeated(queries, now, scope) : 0;
+  const expired = await removeWhere(queries, now, `expires_at <= ? ${inScope}`, [now, ...scope]);
+  const deletedBy = Math.floor(now - deletedDays * DAY_MS);
+  const purged = await removeWhere(queries, now, `deleted_at <= ? ${inScope}`, [deletedBy, ...scope]);
+  const repeated = dedupe ? await deleteRepeated(queries, now, scope) : [];
   const versions = await run(
     `DELETE FROM memory_version WHERE (entry_id, version) IN (SELECT entry_id, version FROM (
       SELECT entry_id, v.version, row_number() OVER (PARTITION BY entry_id ORDER BY v.version DESC) AS age
@@ -79,7 +78,14 @@ async function remove(
   await queries.run(`DELETE FROM chg WHERE seq <= (SELECT max(seq) FROM chg) - ${CHANGES_KEPT}`);
   await fold(queries);
   await queries.run(`INSERT INTO memory_fts (memory_fts) VALUES ('optimize')`);
-  return { expired, purged, versions, duplicates, vectors: dropped + unused };
+  return {
+    expired,
+    purged,
+    versions,
+    duplicates: repeated.length,
+    repeated: repeated.slice(0, MOST_NAMED),
+    vectors: dropped + unused,
+  };
 }
 
 /** Writes the file anew without its gaps, then empties the log. Others may read and write meanwhile, or wait shortly. */

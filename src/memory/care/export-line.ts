@@ -4,8 +4,9 @@ import { contentHash } from '../../store/content-hash.ts';
 import type { Row } from '../../store/database.ts';
 import { numberOf, numberOrNull, textOf, textOrNull } from '../../store/row.ts';
 import { parseTags } from '../entry.ts';
-import { checkBytes, checkName, checkTags, checkText } from '../limits.ts';
+import { checkName, checkReason, checkTags, checkWord, MAX_TIME_MS } from '../limits.ts';
 import { decodeValue, encodeValue, type JsonValue } from '../value.ts';
+import { checkTimes } from './entry-times.ts';
 import { toContent, type Content, type IncomingLink } from './incoming.ts';
 
 /**
@@ -16,12 +17,17 @@ export const FORMAT = 1;
 /** How every export begins. */
 export const FIRST_BYTES = '{"type":"skillflow-memory",';
 
-const time = z.int().nonnegative();
+/** Of a version: none is reached by writing, and what follows it is a whole number still. */
+const MAX_VERSION = 2 ** 52;
+
+const count = z.int().nonnegative();
+const time = z.int().nonnegative().max(MAX_TIME_MS);
+const validity = z.int().min(-MAX_TIME_MS).max(MAX_TIME_MS);
 const name = z.strictObject({ namespace: z.string(), key: z.string() });
 const content = {
   namespace: z.string(),
   key: z.string(),
-  version: z.int().min(1).default(1),
+  version: z.int().min(1).max(MAX_VERSION).default(1),
   kind: z.string().default('note'),
   importance: z.number().min(0).max(1).default(0.5),
   tags: z.array(z.string()).default([]),
@@ -30,8 +36,8 @@ const content = {
   run: z.string().nullable().default(null),
   updatedAt: time,
   expiresAt: time.nullable().default(null),
-  validFrom: z.int().nullable().default(null),
-  validTo: z.int().nullable().default(null),
+  validFrom: validity.nullable().default(null),
+  validTo: validity.nullable().default(null),
 };
 const lines = z.discriminatedUnion('type', [
   z.strictObject({
@@ -50,7 +56,7 @@ const lines = z.discriminatedUnion('type', [
     reason: z.string().nullable().default(null),
     createdAt: time,
   }),
-  z.strictObject({ type: z.literal('end'), entries: time, versions: time, links: time }),
+  z.strictObject({ type: z.literal('end'), entries: count, versions: count, links: count }),
 ]);
 type Fields = z.infer<typeof lines>;
 type ContentFields = Extract<Fields, { type: 'entry' | 'version' }>;
@@ -106,11 +112,10 @@ function parseFields(object: JsonObject, line: number): Fields {
 function checkFields(fields: ContentFields): readonly string[] {
   checkName('namespace', fields.namespace);
   checkName('key', fields.key);
-  checkName('kind', fields.kind);
-  checkBytes('kind', fields.kind, 64);
-  if (fields.agent !== null) checkText('agent', fields.agent);
-  if (fields.session !== null) checkText('session', fields.session);
-  if (fields.run !== null) checkText('run', fields.run);
+  checkWord('kind', fields.kind);
+  if (fields.agent !== null) checkName('agent', fields.agent);
+  if (fields.session !== null) checkName('session', fields.session);
+  if (fields.run !== null) checkName('run', fields.run);
   return checkTags(fields.tags);
 }
 
@@ -141,9 +146,15 @@ function linkOf({ from, to, kind, reason, createdAt }: Extract<Fields, { type: '
     checkName(`${field}.namespace`, end.namespace);
     checkName(`${field}.key`, end.key);
   }
-  checkName('kind', kind);
-  if (reason !== null) checkText('reason', reason);
-  return { from: [from.namespace, from.key], to: [to.namespace, to.key], kind, reason, createdAt };
+  if (from.namespace === to.namespace && from.key === to.key) {
+    throw new InvalidInputError('an entry cannot be linked to itself', {
+      hint: 'Remove that line, and correct the count of links in the end line.',
+      details: { parameter: 'to' },
+    });
+  }
+  checkWord('kind', kind);
+  const why = reason === null ? null : checkReason(reason);
+  return { from: [from.namespace, from.key], to: [to.namespace, to.key], kind, reason: why, createdAt };
 }
 
 function understand(object: JsonObject, line: number): ParsedLine {
@@ -181,7 +192,10 @@ function valueText(row: Row): string {
   return format === 'text' || text.includes('\n') ? JSON.stringify(value) : text;
 }
 
-/** The line of an entry or a version, from a row with its columns; `more` are the fields that only entries have. */
+/**
+ * The line of an entry or a version, from a row with its columns; `more` are the fields that only entries have. Errors:
+ * `DatabaseDamagedError` when something in it cannot be read.
+ */
 export function contentLine(type: 'entry' | 'version', row: Row, names: readonly [string, string], more: object): string {
   const head = JSON.stringify({
     type,
@@ -200,5 +214,6 @@ export function contentLine(type: 'entry' | 'version', row: Row, names: readonly
     validFrom: numberOrNull(row, 'valid_from'),
     validTo: numberOrNull(row, 'valid_to'),
   });
+  checkTimes(row);
   return `${head.slice(0, -1)},"value":${valueText(row)}}\n`;
 }

@@ -15,6 +15,7 @@ import { createBreath } from './watch.ts';
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 const NEWLINE = 10;
+const DATABASE_START = Buffer.from('SQLite format 3\0');
 const WHAT = 'the import';
 
 function wrong(line: number, problem: string, hint: string): InvalidInputError {
@@ -22,7 +23,12 @@ function wrong(line: number, problem: string, hint: string): InvalidInputError {
 }
 
 function toText(bytes: Buffer, line: number): string {
-  if (!isUtf8(bytes)) throw wrong(line, 'it is not UTF-8', 'Save the file as UTF-8.');
+  if (line === 1 && bytes.subarray(0, DATABASE_START.length).equals(DATABASE_START)) {
+    throw wrong(line, 'the file is a database, no export', 'Use `memory merge` for a database, `memory restore` for a backup.');
+  }
+  if (!isUtf8(bytes)) {
+    throw wrong(line, 'it is not UTF-8', 'Give a file that `memory export` wrote; if it was edited, save it as UTF-8.');
+  }
   return bytes.toString('utf8');
 }
 

@@ -23,7 +23,10 @@ export interface SearchFilter {
 export interface SearchInput extends SearchFilter {
   /** Plain language, at most 4,096 bytes; no character has a special meaning. May be empty when `phrase` is given. */
   readonly query: string;
-  /** Words that must stand in the entry in exactly this order. */
+  /**
+   * Words that must stand in the entry in exactly this order. Scripts without spaces (Chinese, Japanese, Thai) need not have
+   * them as whole words; a query in another script then finds by its own words only.
+   */
   readonly phrase?: string | undefined;
   /** 1 to 100; default 10. */
   readonly limit?: number | undefined;
@@ -91,7 +94,7 @@ export interface SearchAnswer {
   /**
    * `words`: any word of the query, in any of its forms, ranked. `substring`: the query exactly as it is, used when it has
    * no word (only emoji, only punctuation), and when words outside ASCII found nothing, since scripts without spaces are
-   * indexed a whole run at a time. `vectors`: no word was found, only what is near.
+   * indexed a whole run at a time; a phrase in such a script is looked for so first. `vectors`: no word was found, only what is near.
    */
   readonly matchedBy: 'words' | 'substring' | 'vectors';
   /**

@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../../errors.ts';
 import type { SqlValue } from '../../store/database.ts';
-import { CACHE } from '../cached.ts';
+import { isRemembered } from '../cached.ts';
 import { checkName, keyGlob } from '../limits.ts';
 import type { Scope } from '../scope.ts';
 import type { SearchFilter } from './answer.ts';
@@ -35,6 +35,14 @@ function time(parameter: string, value: number): number {
   });
 }
 
+function checkSpan(since: number, until: number): void {
+  if (time('since', since) < time('until', until)) return;
+  throw new InvalidInputError('until is not after since, so nothing lies between them', {
+    hint: 'Swap them, or leave one of them out.',
+    details: { parameter: 'until' },
+  });
+}
+
 /**
  * The entries that a search is about: what is there at `now` (ms) and passes the filter.
  * Throws `InvalidInputError` naming the parameter.
@@ -53,7 +61,7 @@ export function toScope(filter: SearchFilter, now: number): SearchScope {
     add('(m.valid_from IS NULL OR m.valid_from <= ?) AND (m.valid_to IS NULL OR m.valid_to > ?)', at, at);
   }
   const timed = params.length;
-  if (namespaces === undefined && kind === undefined) add('m.kind <> ?', CACHE.kind);
+  if (namespaces === undefined && kind === undefined) add(isRemembered('m.'));
   if (namespaces !== undefined) {
     const list = names('namespaces', namespaces);
     if (namespaces.length === 1) add('m.namespace = ?', namespaces[0] ?? '');
@@ -70,6 +78,7 @@ export function toScope(filter: SearchFilter, now: number): SearchScope {
     add(`m.${column} = ?`, value);
   }
   if (keys !== undefined) add('m.key GLOB ?', keyGlob('keys', keys));
+  if (since !== undefined && until !== undefined) checkSpan(since, until);
   if (since !== undefined) add('m.updated_at >= ?', time('since', since));
   if (until !== undefined) add('m.updated_at < ?', time('until', until));
   const sql = conditions.join(' AND ');

@@ -12,6 +12,16 @@ const MAX_LOOKED_AT = 10_000;
 /** Entries up to this size are read many at once. */
 const SMALL_BYTES = 10_000;
 
+/** Scripts that write a sentence without spaces: the index holds a whole run of theirs as one word. */
+const WITHOUT_SPACES =
+  /[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}\p{scx=Tibt}]/u;
+const LETTERS = /[\p{L}\p{M}]+/gu;
+
+/** Whether what a phrase stands in need not have it as whole words. */
+export function isWithinRuns(phrase: string): boolean {
+  return (phrase.match(LETTERS) ?? []).some((letters) => WITHOUT_SPACES.test(letters));
+}
+
 /** Whether the words stand in the text one after the other, in the very form that was asked for. */
 function has(text: string, phrase: readonly string[]): boolean {
   const words = wordsOf(text);
@@ -35,17 +45,11 @@ async function largeTexts(queries: Queries, rows: readonly Row[]): Promise<Reado
   return texts;
 }
 
-/**
- * Narrows a scope to the entries that have a phrase in their value, their key or one of their tags. The index only tells
- * stems, so those that it finds are read. A phrase without a word is looked for as it is.
- */
-export async function withPhrase(queries: Queries, phrase: string, scope: SearchScope): Promise<SearchScope> {
-  const text = storable(phrase).trim();
+const AS_IT_IS = 'instr(coalesce(m.words, m.value), ?) > 0 OR instr(m.key, ?) > 0 OR instr(m.tags, ?) > 0';
+
+/** The entries in scope, at most {@link MAX_LOOKED_AT}, that have the words of a phrase one after the other. */
+async function withWords(queries: Queries, text: string, scope: SearchScope): Promise<readonly number[]> {
   const words = wordsOf(text);
-  if (words.length === 0) {
-    const sql = `${scope.sql} AND (instr(coalesce(m.words, m.value), ?) > 0 OR instr(m.key, ?) > 0 OR instr(m.tags, ?) > 0)`;
-    return { sql, params: [...scope.params, text, text, text], name: null };
-  }
   const found: number[] = [];
   const chunk = 100;
   for (let seen = 0, last = Number.MAX_SAFE_INTEGER; seen < MAX_LOOKED_AT; seen += chunk) {
@@ -64,6 +68,22 @@ export async function withPhrase(queries: Queries, phrase: string, scope: Search
     }
     if (rows.length < chunk) break;
   }
-  const sql = `${scope.sql} AND m.id IN (SELECT value FROM json_each(?))`;
-  return { sql, params: [...scope.params, JSON.stringify(found)], name: null };
+  return found;
+}
+
+/**
+ * Narrows a scope to the entries that have a phrase in their value, their key or one of their tags. The index only tells
+ * stems, so those that it finds are read. A phrase without a word is looked for as it is, and so is one in a script
+ * without spaces, since the index does not tell what is within a run of it.
+ */
+export async function withPhrase(queries: Queries, phrase: string, scope: SearchScope): Promise<SearchScope> {
+  const text = storable(phrase).trim();
+  const exact = [text, text, text];
+  if (wordsOf(text).length === 0) {
+    return { sql: `${scope.sql} AND (${AS_IT_IS})`, params: [...scope.params, ...exact], name: null };
+  }
+  const found = JSON.stringify(await withWords(queries, text, scope));
+  const among = 'm.id IN (SELECT value FROM json_each(?))';
+  if (!isWithinRuns(text)) return { sql: `${scope.sql} AND ${among}`, params: [...scope.params, found], name: null };
+  return { sql: `${scope.sql} AND (${among} OR ${AS_IT_IS})`, params: [...scope.params, found, ...exact], name: null };
 }

@@ -17,7 +17,7 @@ import { readPage, toLine, type Line } from './page.ts';
 import { turnPage } from './paging.ts';
 import { createPassages } from './passages.ts';
 import { createPending } from './pending.ts';
-import { withPhrase } from './phrase.ts';
+import { isWithinRuns, withPhrase } from './phrase.ts';
 import { parseQuestion, type Question } from './question.ts';
 import { rank, type Inquiry, type Knowledge } from './ranking.ts';
 import { createSequences } from './sequences.ts';
@@ -44,8 +44,11 @@ const MAX_TOTAL = 1_000;
 /** Below it no result fits, whatever it says. */
 const MIN_TOKENS = 100;
 const MAX_TOKENS = 1_000_000;
-/** Characters of an answer besides its results, its values and the question: the names of its members. */
-const FRAME = 100;
+/**
+ * Characters of an answer besides its results, its values and the question: the names of its members. Those of claude-flow
+ * 2.7, in which MCP clients read it, take about 100 more.
+ */
+const FRAME = 200;
 
 interface Page {
   readonly input: SearchInput;
@@ -134,7 +137,8 @@ async function bySubstring(db: Database, page: Page, scope: SearchScope, vectors
       : await findSubstring(db, question.text, scope, { limit, offset, before, countUpTo: MAX_TOTAL + 1 });
   const found = wanted?.entries ?? [];
   const lines = found.slice(0, limit).map((one) => ({ ...one, score: 0, matched: ['the text as it is'] }));
-  const results = await readPage(db, lines, { text: question.text }, scope);
+  const shown = question.text === '' ? (input.phrase ?? '').trim() : question.text;
+  const results = await readPage(db, lines, { text: shown }, scope);
   const placeAfter = (shown: number): Place => ({ at: 'substring', after: lines[shown - 1]?.id ?? 0 });
   const all = { lines, results, more: found.length > limit, placeAfter, total: wanted?.total ?? 0, isOpen: false };
   return toAnswer(page, all, { matchedBy: 'substring', vectors });
@@ -187,12 +191,18 @@ export function createSearch(deps: SearchDeps): Search {
       const filter = toScope(input, deps.runtime.now());
       const db = await deps.open();
       const { question } = checked;
-      const literally = question.terms.length === 0 || checked.place?.at === 'substring';
+      const { text } = question;
+      // The index does not find what stands within a run.
+      const inRuns = input.phrase !== undefined && isWithinRuns(input.phrase) && (text === '' || isWithinRuns(text));
+      const literally = question.terms.length === 0 || checked.place?.at === 'substring' || (inRuns && checked.place === null);
       if (literally && input.phrase === undefined) return bySubstring(db, checked, filter, OFF.note);
       const { statistics, unsearched } = await pending.takeIn(db);
       const page = { ...checked, unsearched };
       const scope = input.phrase === undefined ? filter : await withPhrase(db, input.phrase, filter);
-      if (literally) return bySubstring(db, page, scope, OFF.note);
+      if (literally) {
+        const answer = await bySubstring(db, page, scope, OFF.note);
+        if (answer.total > 0 || !inRuns || page.place !== null) return answer;
+      }
       await forgetChanged(db, statistics, changes, knowledge);
       const reader = knowledge.passages.reader(statistics.entries);
       const asked = await weigh(db, question, statistics, knowledge);

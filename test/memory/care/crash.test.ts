@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDatabase } from '../../../src/store/open-database.ts';
 import { bundleProgram, type BundledProgram } from '../../helpers/bundle-program.ts';
+import { seeded } from '../../helpers/seeded.ts';
 import { testRuntime, useScratch } from '../../store/scratch.ts';
 import { everything, faults, link, openPlace, put, type Place } from './place.ts';
 
@@ -12,11 +14,17 @@ const scratch = useScratch();
 const ENTRIES = 600;
 const KILLS = 5;
 let worker: BundledProgram;
+/** A project as it is before the call that is killed, with what that call needs; to be copied. */
+let root: string;
 
 beforeAll(async () => {
   worker = await bundleProgram(fileURLToPath(new URL('worker.ts', import.meta.url)));
+  root = await prepare();
 });
-afterAll(() => worker.remove());
+afterAll(async () => {
+  await worker.remove();
+  rmSync(join(root, '..'), { recursive: true });
+});
 
 /** Runs the worker; kills it so many milliseconds after it began. @returns how long it took from there, and whether it ended */
 function run(
@@ -45,24 +53,30 @@ async function fill(place: Place, round: number, at: number): Promise<void> {
       ids.push(await put(queries, 'n', `key ${n + round * 200}`, { value: { round, n, text: 'some words '.repeat(20) }, at }));
     }
   });
-  await link(place, ids[0] ?? 0, ids[1] ?? 0, `at ${at}`);
+  await link(place, ids[0] ?? 0, ids[1] ?? 0, `at-${at}`);
 }
 
-/** A project as it is before the call that is killed, with what that call needs. */
-async function prepare(): Promise<Place> {
-  const theirs = await openPlace(scratch);
+async function prepare(): Promise<string> {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'skillflow-crash-')));
+  const closing: (() => Promise<unknown>)[] = [];
+  const open = (name: string): Promise<Place> => {
+    const opened = join(folder, name);
+    mkdirSync(opened);
+    return openPlace({ folder: async () => opened, onCleanUp: (action) => void closing.push(action) });
+  };
+  const theirs = await open('theirs');
   await fill(theirs, 1, 2000);
   await theirs.care.backup('theirs.db');
   await theirs.care.export('theirs.jsonl');
-  const place = await openPlace(scratch);
+  const place = await open('ours');
   await fill(place, 0, 1000);
   await place.care.snapshot('s');
   await fill(place, 0, 1500);
   await fill(place, 0, 1600);
   for (const name of ['theirs.db', 'theirs.db.json', 'theirs.jsonl'])
     copyFileSync(join(theirs.root, name), join(place.root, name));
-  await place.db.close();
-  return place;
+  for (const close of closing) await close();
+  return place.root;
 }
 
 async function stateOf(root: string): Promise<{ readonly faults: readonly string[]; readonly all: string }> {
@@ -80,17 +94,6 @@ function copyOf(root: string, to: string): void {
   }
 }
 
-/** Seeded numbers in [0, 1). Source: Mulberry32, public domain, Tommy Ettinger. */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 describe('kill -9 at any moment leaves the memory as it was, as it was to become, or so that the same call ends there', () => {
   test.each([
     ['restore', 'theirs.db', 1, false],
@@ -101,7 +104,6 @@ describe('kill -9 at any moment leaves the memory as it was, as it was to become
   ])(
     '%s',
     async (what, argument, seed, goesOn) => {
-      const { root } = await prepare();
       const work = join(await scratch.folder(), 'work');
       const before = await stateOf(root);
       copyOf(root, work);
@@ -111,7 +113,7 @@ describe('kill -9 at any moment leaves the memory as it was, as it was to become
       expect(before.faults).toEqual([]);
       expect(after.faults).toEqual([]);
       expect(after.all === before.all).toBe(false);
-      const random = numbers(seed);
+      const random = seeded(seed);
       for (let kill = 0; kill < KILLS; kill += 1) {
         copyOf(root, work);
         const { done } = await run([work, what, argument], random() * whole.tookMs);
@@ -126,12 +128,11 @@ describe('kill -9 at any moment leaves the memory as it was, as it was to become
   );
 
   test('backup: what has its name is whole, the rest is swept away by the next', async () => {
-    const { root } = await prepare();
     const work = join(await scratch.folder(), 'work');
     copyOf(root, work);
     const { all } = await stateOf(root);
     const { tookMs } = await run([work, 'backup', 'whole.db']);
-    const random = numbers(6);
+    const random = seeded(6);
     for (let kill = 0; kill < KILLS; kill += 1) {
       const name = `b${kill}.db`;
       await run([work, 'backup', name], random() * tookMs);
@@ -145,11 +146,10 @@ describe('kill -9 at any moment leaves the memory as it was, as it was to become
   }, 60_000);
 
   test('export: the file is whole or not there', async () => {
-    const { root } = await prepare();
     const work = join(await scratch.folder(), 'work');
     copyOf(root, work);
     const { tookMs } = await run([work, 'export', 'whole.jsonl']);
-    const random = numbers(7);
+    const random = seeded(7);
     const other = await openPlace(scratch);
     for (let kill = 0; kill < KILLS; kill += 1) {
       await run([work, 'export', 'e.jsonl'], random() * tookMs);

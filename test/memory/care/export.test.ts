@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ConflictError, InvalidInputError, SkillflowError } from '../../../src/errors.ts';
+import { createMemory } from '../../../src/memory/memory.ts';
 import type { JsonValue } from '../../../src/memory/value.ts';
 import { openEmptyDatabase } from '../../../src/store/project-database.ts';
 import { createCare } from '../../../src/memory/care/create-care.ts';
@@ -103,6 +104,66 @@ describe('an export brings back', () => {
   });
 });
 
+describe('an export can always be imported', () => {
+  test('with the longest reason of a link', async () => {
+    for (const key of ['a', 'b']) await say(place, key, key);
+    const memory = createMemory({ open: async () => place.db, runtime: testRuntime({ now: () => NOW }) });
+    await memory.link({ key: 'a' }, { key: 'b' }, 'about', 'because '.repeat(512));
+    expect(await carry()).toEqual(noReport({ added: 2, links: 1 }));
+    expect(await everything(other.db)).toEqual(await everything(place.db));
+  });
+
+  test('with what was superseded before it began to hold, which never holds', async () => {
+    const memory = createMemory({ open: async () => place.db, runtime: testRuntime({ now: () => NOW }) });
+    await memory.store({ key: 'a', value: 1, validFrom: NOW });
+    await memory.store({ key: 'b', value: 2, validFrom: NOW + 1000 });
+    await memory.store({ key: 'c', value: 3 });
+    for (const key of ['a', 'b']) await memory.supersede({ key }, { key: 'c' });
+    expect((await everything(place.db)).entries).toMatchObject([{ valid_to: NOW }, { valid_to: NOW }, { valid_to: null }]);
+    expect(await carry()).toMatchObject({ added: 3, links: 2 });
+    expect(await everything(other.db)).toEqual(await everything(place.db));
+  });
+
+  test('and what has a time that is none is left out, and named', async () => {
+    for (const key of ['a', 'b', 'c']) await say(place, key, key);
+    await place.db.run(`UPDATE memory_entry SET updated_at = 1152921504606846976 WHERE key = 'a'`);
+    await place.db.run(`UPDATE memory_entry SET created_at = -5 WHERE key = 'b'`);
+    expect(await place.care.export('e.jsonl')).toMatchObject({ entries: 1, leftOut: 2, damaged: [{ key: 'a' }, { key: 'b' }] });
+    copyFileSync(join(place.root, 'e.jsonl'), join(other.root, 'e.jsonl'));
+    expect(await other.care.import('e.jsonl')).toEqual(noReport({ added: 1 }));
+  });
+});
+
+test('a link by which an entry would supersede itself through others is left out', async () => {
+  const entry = (key: string): object => ({ type: 'entry', namespace: 'n', key, value: key, updatedAt: 1 });
+  const supersedes = (from: string, to: string): object => ({
+    type: 'link',
+    from: { namespace: 'n', key: from },
+    to: { namespace: 'n', key: to },
+    kind: 'supersedes',
+    createdAt: 1,
+  });
+  const write = (...links: readonly object[]): void => {
+    const lines = [
+      { type: 'skillflow-memory', format: 1 },
+      ...['a', 'b', 'c'].map(entry),
+      ...links,
+      { type: 'end', entries: 3, versions: 0, links: links.length },
+    ];
+    writeFileSync(join(place.root, 'e.jsonl'), lines.map((line) => JSON.stringify(line)).join('\n'));
+  };
+  write(supersedes('a', 'b'), supersedes('b', 'c'), supersedes('c', 'a'));
+  expect(await place.care.import('e.jsonl')).toEqual(noReport({ added: 3, links: 2, linksLeftOut: 1 }));
+  const before = await everything(place.db);
+  expect(before.links).toMatchObject([
+    { fk: 'a', tk: 'b' },
+    { fk: 'b', tk: 'c' },
+  ]);
+  write(supersedes('c', 'a'), supersedes('a', 'c'));
+  expect(await place.care.import('e.jsonl')).toEqual(noReport({ unchanged: 3, links: 1, linksLeftOut: 1 }));
+  expect((await everything(place.db)).links).toHaveLength(3);
+});
+
 describe('the file', () => {
   test('is a new one, or replaces an older export when told to, and nothing else', async () => {
     await say(place, 'a', 'v');
@@ -183,6 +244,8 @@ describe.skipIf(onServer())('a wrong line is named, and nothing changes', () => 
   const END = '{"type":"end","entries":2,"versions":0,"links":0}';
   const line = (parts: object): string => JSON.stringify({ ...ENTRY, key: 'other', ...parts });
   const good = JSON.stringify(ENTRY);
+  const ENDS = { from: { namespace: 'n', key: 'k' }, to: { namespace: 'n', key: 'l' } };
+  const linkLine = (parts: object): string => JSON.stringify({ type: 'link', ...ENDS, kind: 'a', createdAt: 1, ...parts });
 
   async function refusal(content: string | Uint8Array): Promise<{ message: string; details: unknown }> {
     writeFileSync(join(place.root, 'e.jsonl'), content);
@@ -211,6 +274,22 @@ describe.skipIf(onServer())('a wrong line is named, and nothing changes', () => 
     ['negative time', line({ updatedAt: -1 }), /^line 3: updatedAt /, 'updatedAt'],
     ['fraction as version', line({ version: 1.5 }), /^line 3: version /, 'version'],
     ['huge version', line({ version: 1e300 }), /^line 3: version /, 'version'],
+    ['version that none can follow', line({ version: Number.MAX_SAFE_INTEGER }), /^line 3: version /, 'version'],
+    ...['updatedAt', 'createdAt', 'deletedAt', 'expiresAt', 'validFrom', 'validTo'].map(
+      (field): [string, string, RegExp, string] => [
+        `${field} that no calendar has`,
+        line({ [field]: 8.64e15 + 1 }),
+        new RegExp(`^line 3: ${field} is wrong`),
+        field,
+      ],
+    ),
+    ['validFrom before all calendars', line({ validFrom: -9e15 }), /^line 3: validFrom is wrong/, 'validFrom'],
+    ['two words as kind', line({ kind: 'two words' }), /^line 3: kind is .*not one word/, 'kind'],
+    ['empty agent', line({ agent: '' }), /^line 3: agent is empty/, 'agent'],
+    ['link to itself', linkLine({ to: ENDS.from }), /^line 3: an entry cannot be linked to itself/, 'to'],
+    ['two words as kind of link', linkLine({ kind: 'two words' }), /^line 3: kind is .*not one word/, 'kind'],
+    ['long reason', linkLine({ reason: 'x'.repeat(4097) }), /^line 3: reason has/, 'reason'],
+    ['link without a time', linkLine({ createdAt: 9e15 }), /^line 3: createdAt is wrong/, 'createdAt'],
     ['importance', line({ importance: 2 }), /^line 3: importance /, 'importance'],
     ['tags', line({ tags: 'a' }), /^line 3: tags /, 'tags'],
     ['a tag', line({ tags: ['a', 5] }), /^line 3: tags.1 /, 'tags.1'],
@@ -245,7 +324,7 @@ describe.skipIf(onServer())('a wrong line is named, and nothing changes', () => 
       'an entry after links',
       [
         HEAD,
-        '{"type":"link","from":{"namespace":"n","key":"k"},"to":{"namespace":"n","key":"k"},"kind":"a","createdAt":1}',
+        '{"type":"link","from":{"namespace":"n","key":"k"},"to":{"namespace":"n","key":"l"},"kind":"a","createdAt":1}',
         good,
       ].join('\n'),
       /^line 3: an entry after the links/,
@@ -255,7 +334,8 @@ describe.skipIf(onServer())('a wrong line is named, and nothing changes', () => 
       Buffer.concat([Buffer.from(`${HEAD}\n`), Buffer.from([0x22, 0xff, 0xfe, 0x22, 10])]),
       /^line 2: it is not UTF-8/,
     ],
-    ['a database', Buffer.from('SQLite format 3\0'.repeat(500)), /^line 1: /],
+    ['a database', Buffer.from(`SQLite format 3\0${'x'.repeat(84)}\n`), /^line 1: the file is a database, no export/],
+    ['an encrypted database', Buffer.alloc(4096, 0xee), /^line 1: it is not UTF-8/],
   ])('%s', async (_, content, message) => {
     expect((await refusal(content)).message).toMatch(message);
   });

@@ -49,27 +49,17 @@ test('what one has and the other has not is brought in with its versions and lin
 });
 
 describe('of two that differ', () => {
-  test('the newer holds, ours becomes a version', async () => {
-    await say(ours, 'k', 'ours', { at: 10 });
-    await say(theirs, 'k', 'theirs', { at: 20, tags: ['t'] });
-    expect(await merge()).toEqual(
-      noReport({ updated: 1, versions: 1, conflicts: [{ namespace: 'default', key: 'k', kept: 'theirs' }] }),
-    );
+  test.each([
+    ['theirs', 10, 20, { updated: 1 }],
+    ['ours', 20, 10, { kept: 1 }],
+  ] as const)('the newer holds, and the other becomes a version: %s', async (kept, ourAt, theirAt, count) => {
+    await say(ours, 'k', 'ours', { at: ourAt });
+    await say(theirs, 'k', 'theirs', { at: theirAt, tags: ['t'] });
+    const conflicts = [{ namespace: 'default', key: 'k', kept }];
+    expect(await merge()).toEqual(noReport({ ...count, versions: 1, conflicts }));
     expect(await versions()).toEqual([
-      [1, 'ours'],
-      [2, 'theirs'],
-    ]);
-  });
-
-  test('the newer holds, theirs becomes a version', async () => {
-    await say(ours, 'k', 'ours', { at: 20 });
-    await say(theirs, 'k', 'theirs', { at: 10 });
-    expect(await merge()).toEqual(
-      noReport({ kept: 1, versions: 1, conflicts: [{ namespace: 'default', key: 'k', kept: 'ours' }] }),
-    );
-    expect(await versions()).toEqual([
-      [1, 'theirs'],
-      [2, 'ours'],
+      [1, kept === 'ours' ? 'theirs' : 'ours'],
+      [2, kept],
     ]);
   });
 
@@ -213,12 +203,18 @@ describe('what was brought back', () => {
   const at = { now: 0 };
   const memoryOf = ({ db }: Place) => createMemory({ open: async () => db, runtime: testRuntime({ now: () => at.now }) });
 
-  test('is not deleted again by a copy of before, in whatever way that comes', async () => {
+  /** Both have the entry, and have deleted it. */
+  async function deletedOnBoth() {
     const [here, there] = [memoryOf(ours), memoryOf(theirs)];
     at.now = 10;
     for (const memory of [here, there]) await memory.store({ ...name, value: 'v' });
     at.now = 20;
     for (const memory of [here, there]) await memory.delete(name);
+    return { here, there };
+  }
+
+  test('is not deleted again by a copy of before, in whatever way that comes', async () => {
+    const { here } = await deletedOnBoth();
     for (const now of [20, 30]) {
       at.now = now; // also in the same millisecond
       await here.undelete(name);
@@ -233,22 +229,14 @@ describe('what was brought back', () => {
   });
 
   test('or stored anew in the millisecond of its deletion stays', async () => {
-    const [here, there] = [memoryOf(ours), memoryOf(theirs)];
-    at.now = 10;
-    for (const memory of [here, there]) await memory.store({ ...name, value: 'v' });
-    at.now = 20;
-    for (const memory of [here, there]) await memory.delete(name);
+    const { here } = await deletedOnBoth();
     await here.store({ ...name, value: 'w' });
     expect(await merge()).toEqual(noReport({ unchanged: 1, deleted: 1 }));
     expect((await here.get(name))?.value).toBe('w');
   });
 
   test('comes back in a copy of before, with its history, and a later deletion holds again', async () => {
-    const [here, there] = [memoryOf(ours), memoryOf(theirs)];
-    at.now = 10;
-    for (const memory of [here, there]) await memory.store({ ...name, value: 'v' });
-    at.now = 20;
-    for (const memory of [here, there]) await memory.delete(name);
+    const { here, there } = await deletedOnBoth();
     at.now = 30;
     await there.undelete(name);
     expect(await merge()).toEqual(noReport({ updated: 1, versions: 1 }));
@@ -263,11 +251,7 @@ describe('what was brought back', () => {
   });
 
   test('on both sides, and changed on one, is no conflict of the deletion', async () => {
-    const [here, there] = [memoryOf(ours), memoryOf(theirs)];
-    at.now = 10;
-    for (const memory of [here, there]) await memory.store({ ...name, value: 'v' });
-    at.now = 20;
-    for (const memory of [here, there]) await memory.delete(name);
+    const { here, there } = await deletedOnBoth();
     at.now = 30;
     await here.undelete(name);
     at.now = 35;

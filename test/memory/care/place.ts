@@ -8,7 +8,7 @@ import type { Database, Queries, Row } from '../../../src/store/database.ts';
 import { openDatabase } from '../../../src/store/open-database.ts';
 import { openTestDatabase } from '../../helpers/databases.ts';
 import { numberOf } from '../../../src/store/row.ts';
-import { testRuntime } from '../../store/scratch.ts';
+import { hurried, testRuntime } from '../../store/scratch.ts';
 
 export const NOW = 1_700_000_000_000;
 
@@ -25,14 +25,17 @@ export interface Scratch {
   onCleanUp(action: () => Promise<unknown>): void;
 }
 
-/** @param options.isFile in a file also where the tests are run on a server: what is merged or backed up is one */
+/**
+ * @param options.isFile in a file also where the tests are run on a server: what is merged or backed up is one
+ * @param options.hurry how often faster its time runs: what pauses after some time does so after few entries
+ */
 export async function openPlace(
   scratch: Scratch,
-  options: { root?: string; key?: string; now?: () => number; isFile?: boolean } = {},
+  options: { root?: string; key?: string; now?: () => number; isFile?: boolean; hurry?: number } = {},
 ): Promise<Place> {
   const root = options.root ?? (await scratch.folder());
   const path = join(root, '.skillflow', 'skillflow.db');
-  const runtime = testRuntime({ now: options.now ?? (() => NOW) });
+  const runtime = testRuntime({ ...hurried(options.hurry ?? 1), now: options.now ?? (() => NOW) });
   const open = options.isFile === true ? openDatabase : openTestDatabase;
   const db = await open(path, { runtime, key: options.key });
   scratch.onCleanUp(() => db.close());
@@ -139,7 +142,7 @@ export async function faults(db: Database): Promise<readonly string[]> {
   await db.run(`INSERT INTO memory_fts (memory_fts, rank) VALUES ('integrity-check', 1)`).catch((error: unknown) => {
     found.push(String(error));
   });
-  const unlogged = await db.all('SELECT key FROM memory_entry e WHERE NOT EXISTS (SELECT 1 FROM chg WHERE entry_id = e.id)');
+  const unlogged = await db.all('SELECT key FROM memory_entry WHERE id NOT IN (SELECT entry_id FROM chg)');
   return [...found, ...unlogged.map((row) => `not logged: ${String(row['key'])}`)];
 }
 

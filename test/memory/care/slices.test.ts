@@ -67,10 +67,17 @@ async function remembered({ db }: Place): Promise<string> {
   return JSON.stringify({ entries: entries.filter((row) => row['namespace'] !== 'written'), versions, links });
 }
 
+/** Enough for some pauses at the usual pace, and at a hurried one. */
+const MANY = 8000;
+const SOME = 1000;
+const HURRY = 100;
+/** Entries that an import has at most read before it brings the first in. */
+const READ_AHEAD = 64 * 64;
+
 // Merging has the same way of writing, and the tests of crashes kill it too.
-test('20,000 entries are imported while another process writes; killed in the middle, the same call again goes on', async () => {
+test('many entries are imported while another process writes; killed in the middle, the same call again goes on', async () => {
   const undisturbed = await openPlace(scratch);
-  const theirs = await theirsFor(undisturbed, 20_000);
+  const theirs = await theirsFor(undisturbed, MANY);
   await fill(undisturbed, 500, { at: 2500, round: 1 });
   await undisturbed.care.import('theirs.jsonl');
   const whole = await remembered(undisturbed);
@@ -86,7 +93,7 @@ test('20,000 entries are imported while another process writes; killed in the mi
   expect(await killed.ended).toBe('begin\n');
   const half = await count('n');
   expect(half).toBeGreaterThan(500);
-  expect(half).toBeLessThan(20_000);
+  expect(half).toBeLessThan(MANY);
 
   expect(await start(ours.root, 'import', 'theirs.jsonl').ended).toMatch(/^begin\ndone/);
   writeFileSync(join(ours.root, 'stop'), '');
@@ -99,7 +106,7 @@ test('20,000 entries are imported while another process writes; killed in the mi
 describe('cancelled', () => {
   let ours: Place;
   beforeEach(async () => {
-    ours = await openPlace(scratch);
+    ours = await openPlace(scratch, { hurry: HURRY });
   });
 
   test.each([
@@ -108,7 +115,7 @@ describe('cancelled', () => {
   ] as const)(
     '%s ends between two entries and says what was brought in; again it does the rest',
     async (what, file) => {
-      const theirs = await theirsFor(ours, 9000);
+      const theirs = await theirsFor(ours, SOME);
       const stop = new AbortController();
       const told: number[] = [];
       const onProgress = (done: number): void => {
@@ -119,13 +126,13 @@ describe('cancelled', () => {
       if (!(error instanceof CancelledError)) throw new Error(`expected CancelledError, got ${String(error)}`);
       const { entries } = await everything(ours.db);
       expect(entries.length).toBeGreaterThan(0);
-      expect(entries.length).toBeLessThan(9000);
-      expect(error.message).toMatch(`dealt with ${entries.length} of 9000 entries`);
+      expect(entries.length).toBeLessThan(SOME);
+      expect(error.message).toMatch(`dealt with ${entries.length} of ${SOME} entries`);
       expect(error.hint).toMatch(/same call again/);
       expect(error.details).toMatchObject({ applied: { added: entries.length } });
       expect(told).toEqual(told.toSorted((a, b) => a - b));
       expect(await faults(ours.db)).toEqual([]);
-      expect(await ours.care[what](file)).toMatchObject({ unchanged: entries.length, added: 9000 - entries.length });
+      expect(await ours.care[what](file)).toMatchObject({ unchanged: entries.length, added: SOME - entries.length });
       expect(await everything(ours.db)).toEqual(await everything(theirs.db));
     },
     60_000,
@@ -154,7 +161,7 @@ describe('cancelled', () => {
   ])(
     '%s on its way changes nothing',
     async (what, call) => {
-      await theirsFor(ours, 9000);
+      await theirsFor(ours, SOME);
       if (what === 'export') await ours.care.import('theirs.jsonl');
       await fill(ours, 5, { at: 1, round: 0 });
       const before = await everything(ours.db);
@@ -169,7 +176,7 @@ describe('cancelled', () => {
 
 test('an export that changes between its two readings is told, with what was brought in', async () => {
   const ours = await openPlace(scratch);
-  await theirsFor(ours, 9000);
+  await theirsFor(ours, READ_AHEAD * 2);
   const file = join(ours.root, 'theirs.jsonl');
   const text = readFileSync(file, 'utf8');
   const onProgress = (done: number): void => {
@@ -179,6 +186,6 @@ test('an export that changes between its two readings is told, with what was bro
   expect(error).toMatchObject({ code: 'invalid_input', details: { applied: { updated: 0 } } });
   writeFileSync(file, text);
   expect(await ours.care.import('theirs.jsonl')).toMatchObject({ updated: 0, kept: 0, links: 1 });
-  expect(await ours.care.import('theirs.jsonl')).toEqual(noReport({ unchanged: 9000 }));
+  expect(await ours.care.import('theirs.jsonl')).toEqual(noReport({ unchanged: READ_AHEAD * 2 }));
   rmSync(file);
 }, 60_000);

@@ -1,14 +1,10 @@
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ConflictError, InvalidInputError, NotFoundError } from '../../../src/errors.ts';
-import { fold } from '../../../src/memory/fold.ts';
 import { contentHash } from '../../../src/store/content-hash.ts';
 import { connect, endReading } from '../../../src/store/connection.ts';
 import { onServer } from '../../helpers/databases.ts';
-import { openDatabase } from '../../../src/store/open-database.ts';
-import { openEmptyDatabase } from '../../../src/store/project-database.ts';
-import { createCare } from '../../../src/memory/care/create-care.ts';
 import { createMemory } from '../../../src/memory/memory.ts';
 import { testRuntime, useScratch } from '../../store/scratch.ts';
 import { everything, faults, link, NOW, openPlace, say, type Place } from './place.ts';
@@ -20,14 +16,6 @@ let place: Place;
 beforeEach(async () => {
   place = await openPlace(scratch);
 });
-
-/** Statements behind the back of foreign keys and triggers. */
-async function tamper(...statements: string[]): Promise<void> {
-  const connection = await connect(place.path, 'write');
-  connection.exec('PRAGMA foreign_keys = OFF');
-  for (const statement of statements) connection.exec(statement);
-  connection.close();
-}
 
 async function keys(): Promise<readonly unknown[]> {
   return (await place.db.all('SELECT key FROM memory_entry WHERE deleted_at IS NULL ORDER BY key')).map((row) => row['key']);
@@ -106,6 +94,80 @@ describe('compacting', () => {
     expect(await place.care.stats()).toMatchObject({ deleted: 2 });
   });
 
+  describe('of entries that repeat a value', () => {
+    const dedupe = async () => (await place.care.compact({ dedupe: true })).repeated;
+    const inDefault = (key: string, kept: string) => ({ namespace: 'default', key, kept });
+
+    test('keeps the one that holds now and the longest, and says which went', async () => {
+      await say(place, 'lasting', 'papaya', { at: 1 });
+      await say(place, 'brief', 'papaya', { at: 2, expiresAt: NOW + 10 });
+      await say(place, 'holds', 'mango', { at: 1 });
+      await say(place, 'held', 'mango', { at: 2, validTo: NOW });
+      await say(place, 'now', 'fig', { at: 1 });
+      await say(place, 'future', 'fig', { at: 2, validFrom: NOW + 1000 });
+      await say(place, 'longer', 'plum', { at: 1, expiresAt: NOW + 20, validTo: NOW + 5000 });
+      await say(place, 'shorter', 'plum', { at: 2, expiresAt: NOW + 10, validTo: NOW + 4000 });
+      expect(await dedupe()).toEqual([
+        inDefault('brief', 'lasting'),
+        inDefault('held', 'holds'),
+        inDefault('future', 'now'),
+        inDefault('shorter', 'longer'),
+      ]);
+      expect(await keys()).toEqual(['holds', 'lasting', 'longer', 'now']);
+      expect(await dedupe()).toEqual([]);
+    });
+
+    test('keeps all where none makes another needless, and what is cached', async () => {
+      await say(place, 'brief', 'papaya', { expiresAt: NOW + 10 });
+      await say(place, 'until', 'papaya', { validTo: NOW + 1000 });
+      await say(place, 'held', 'mango', { validTo: NOW - 1 });
+      await say(place, 'future', 'mango', { validFrom: NOW + 1 });
+      for (const key of ['c1', 'c2']) await say(place, key, 'same', { namespace: 'cache', kind: 'cache' });
+      expect(await dedupe()).toEqual([]);
+      expect(await keys()).toEqual(['brief', 'c1', 'c2', 'future', 'held', 'until']);
+    });
+
+    test('names no more than 20', async () => {
+      for (let n = 0; n < 30; n += 1) await say(place, `k${n}`, 'same', { at: n });
+      const { duplicates, repeated } = await place.care.compact({ dedupe: true });
+      expect([duplicates, repeated.length, repeated[0]]).toEqual([29, 20, inDefault('k0', 'k29')]);
+    });
+
+    test('what one of them superseded stays so until the kept one goes too', async () => {
+      const memory = createMemory({ open: async () => place.db, runtime: testRuntime({ now: () => NOW }) });
+      const [d0, d1, d2] = [{ key: 'd0' }, { key: 'd1' }, { key: 'd2' }] as const;
+      await memory.store({ ...d0, value: 'olive zero' });
+      await memory.store({ ...d1, value: 'olive one' });
+      await memory.supersede(d0, d1, 'why');
+      await memory.store({ ...d2, value: 'olive one' });
+      expect(await dedupe()).toEqual([inDefault('d1', 'd2')]);
+      expect((await memory.get(d0))?.validTo).toBe(NOW);
+      expect(await memory.links(d0)).toMatchObject([{ key: 'd2', kind: 'supersedes', reason: 'why' }]);
+      await memory.delete(d2);
+      expect((await memory.get(d0))?.validTo).toBeNull();
+    });
+
+    test('one that superseded what is kept lets that go', async () => {
+      const memory = createMemory({ open: async () => place.db, runtime: testRuntime({ now: () => NOW }) });
+      const [old, by] = [{ key: 'old' }, { key: 'by' }] as const;
+      for (const name of [by, old]) await memory.store({ ...name, value: 'olive' });
+      await memory.supersede(old, by);
+      await memory.store({ ...old, value: 'olive', tags: ['again'] }); // holds again
+      expect(await dedupe()).toEqual([inDefault('by', 'old')]);
+      expect(await memory.get(old)).toMatchObject({ validTo: null });
+      expect(await faults(place.db)).toEqual([]);
+    });
+  });
+
+  test('what bridges others leaves them linked', async () => {
+    const [a, b, c] = [await say(place, 'a', 'a'), await say(place, 'b', 'b'), await say(place, 'c', 'c')];
+    await link(place, b, a, 'supersedes', 'why');
+    await link(place, c, b, 'supersedes');
+    await place.db.run(`UPDATE memory_entry SET deleted_at = ? WHERE key = 'b'`, [NOW - 1]);
+    expect(await place.care.compact({ deletedDays: 0 })).toMatchObject({ purged: 1 });
+    expect((await everything(place.db)).links).toMatchObject([{ fk: 'c', tk: 'a', kind: 'supersedes', reason: 'why' }]);
+  });
+
   test('touches one namespace alone', async () => {
     for (const namespace of ['a', 'b']) {
       await say(place, `e${namespace}`, 'x', { namespace, expiresAt: 5 });
@@ -159,195 +221,6 @@ describe('stats', () => {
     expect(stats.fileBytes ?? 0).toBeGreaterThan(onServer() ? -1 : 4096); // a server tells no size
     expect(await place.care.stats('n')).toMatchObject({ entries: 1, versions: 0, links: 0, deleted: 0, byAge: { week: 1 } });
     expect(await place.care.stats('none')).toMatchObject({ entries: 0, valueBytes: 0, oldestAt: null, largest: [] });
-  });
-});
-
-// Behind the back of foreign keys, and mended after a backup; care/remote.test.ts has what the doctor finds on a server.
-describe.skipIf(onServer())('the doctor', () => {
-  const wrong = async (repair = false) => {
-    const report = await place.care.doctor({ repair });
-    return {
-      ...report,
-      findings: report.findings.filter(({ status }) => status !== 'ok').map(({ check, status }) => `${check} ${status}`),
-    };
-  };
-
-  test('finds nothing wrong with a sound memory, and makes no backup for it', async () => {
-    await say(place, 'a', { x: 1 });
-    await say(place, 'a', 'b');
-    const report = await place.care.doctor({ repair: true });
-    expect(report).toMatchObject({ ok: true, backup: null });
-    expect(report.findings.map(({ check, status }) => [check, status])).toEqual(
-      ['integrity', 'schema', 'orphans', 'full-text', 'change log', 'vectors', 'values'].map((check) => [check, 'ok']),
-    );
-    expect(existsSync(join(place.root, '.skillflow', 'backups'))).toBe(false);
-  });
-
-  /** As the migrations make it; taken away for what it would have logged, and put back. */
-  const DELETE_TRIGGER = `CREATE TRIGGER memory_entry_delete AFTER DELETE ON memory_entry BEGIN
-    INSERT INTO chg (entry_id, op) VALUES (old.id, 'delete');
-  END`;
-
-  test.each<[string, string, readonly string[]]>([
-    [
-      'a version of nothing',
-      'orphans',
-      [
-        `INSERT INTO memory_version (entry_id, version, value, format, hash, updated_at) SELECT 999, 1, value, format, hash, 1 FROM memory_entry`,
-      ],
-    ],
-    ['a link to nothing', 'orphans', [`INSERT INTO memory_link VALUES (1, 999, 'x', NULL, 1)`]],
-    ['a vector of no space', 'orphans', [`INSERT INTO embedding (space_id, hash, vector) VALUES (9, x'00', x'00')`]],
-    [
-      'an index that lacks an entry',
-      'full-text',
-      [`INSERT INTO memory_fts (memory_fts, rowid, key, value, tags) VALUES ('delete', 1, 'a', 'words here', '[]')`],
-    ],
-    [
-      'an index that has one too many',
-      'full-text',
-      [`INSERT INTO memory_fts (rowid, key, value, tags) VALUES (77, 'ghost', 'ghost', '[]')`],
-    ],
-    ['an index that is damaged', 'full-text', [`UPDATE memory_fts_data SET block = x'00112233445566778899' WHERE id > 100`]],
-    ['changes that are not logged', 'change log', ['DELETE FROM chg']],
-    [
-      'a deletion that is not logged',
-      'change log',
-      [
-        'DROP TRIGGER memory_entry_delete',
-        'DELETE FROM memory_entry',
-        `INSERT INTO memory_fts (memory_fts) VALUES ('rebuild')`,
-        DELETE_TRIGGER,
-      ],
-    ],
-    [
-      'a vector that is too short',
-      'vectors',
-      [
-        `INSERT INTO embedding_space VALUES (1, 'u', 'p', 'm', 2, 1)`,
-        `INSERT INTO embedding (space_id, hash, vector) SELECT 1, hash, x'00000000' FROM memory_entry`,
-      ],
-    ],
-    ['a wrong hash', 'values', [`UPDATE memory_entry SET hash = x'00'`]],
-  ])('finds and repairs %s', async (_, check, statements) => {
-    await say(place, 'a', 'words here');
-    await fold(place.db);
-    const said = (await everything(place.db)).entries.map((row) => row['value']);
-    await tamper(...statements);
-    expect(await wrong()).toMatchObject({ ok: false, findings: [`${check} wrong`], backup: null });
-    const repaired = await wrong(true);
-    expect(repaired).toMatchObject({ ok: true, findings: [`${check} repaired`] });
-    expect(statSync(repaired.backup ?? '').size).toBeGreaterThan(4096);
-    expect(await wrong()).toEqual({ ok: true, findings: [], backup: null });
-    expect((await everything(place.db)).entries.map((row) => row['value'])).toEqual(
-      statements[0]?.startsWith('DROP') === true ? [] : said,
-    );
-  });
-
-  test('names what it cannot repair, and repairs the rest', async () => {
-    await say(place, 'a', { x: 1 });
-    await tamper(`UPDATE memory_entry SET value = '{"x'`);
-    const sick = (await place.care.doctor()).findings.find(({ check }) => check === 'values');
-    expect(sick).toMatchObject({
-      status: 'wrong',
-      detail: expect.stringMatching(/1 values do not have their hash: default\/a version 1; mend it/),
-      entries: [{ namespace: 'default', key: 'a', version: 1 }],
-    });
-    const { ok, findings, backup } = await place.care.doctor({ repair: true });
-    expect(ok).toBe(true);
-    expect(findings.filter(({ check }) => check === 'values')).toMatchObject([
-      {
-        status: 'repaired',
-        detail: expect.stringMatching(/kept as they are now, with the tag "skillflow-damaged".*default\/a version 1.*backup/),
-        entries: [{ key: 'a' }],
-      },
-    ]);
-    expect((await everything(place.db)).entries).toMatchObject([{ value: '{"x', format: 'text', tags: '["skillflow-damaged"]' }]);
-    await using copy = await openDatabase(backup ?? '', { runtime: testRuntime(), readOnly: true });
-    expect((await everything(copy)).entries).toMatchObject([{ value: '{"x', format: 'json', tags: '[]' }]);
-  });
-
-  test('takes a damaged value from where the same text is still whole, with its history and tags', async () => {
-    await say(place, 'a', 'the right text', { tags: ['t'] });
-    await say(place, 'a', { other: 1 }, { tags: ['t'] });
-    await say(place, 'a', 'the right text', { tags: ['t'] });
-    await say(place, 'b', 'b one');
-    await say(place, 'b', 'b two');
-    await say(place, 'c', 'b one');
-    const said = await everything(place.db);
-    await tamper(
-      `UPDATE memory_entry SET value = 'the wrong text' WHERE key = 'a'`,
-      `UPDATE memory_version SET value = 'b 1' WHERE value = 'b one'`,
-    );
-    const { ok, findings } = await place.care.doctor({ repair: true });
-    expect(ok).toBe(true);
-    expect(findings.find(({ check }) => check === 'values')).toMatchObject({
-      status: 'repaired',
-      detail: expect.stringMatching(/^2 values do not have their hash: default\/a version 3, default\/b version 1; 2 came back/),
-    });
-    expect(await everything(place.db)).toEqual(said);
-    expect(await faults(place.db)).toEqual([]);
-  });
-
-  test('mends tags that are none, which keep nobody from reading the rest meanwhile', async () => {
-    await say(place, 'a', 'one', { tags: ['t'] });
-    await say(place, 'b', 'two', { tags: ['t'] });
-    await tamper(`UPDATE memory_entry SET tags = '["t' WHERE key = 'a'`);
-    const memory = createMemory({ open: async () => place.db, runtime: testRuntime({ now: () => NOW }) });
-    expect((await memory.list()).entries.map(({ key, tags }) => [key, tags])).toEqual([
-      ['a', ['skillflow-damaged']],
-      ['b', ['t']],
-    ]);
-    expect(await memory.list({ tag: 't' })).toMatchObject({ total: 1, entries: [{ key: 'b' }] });
-    expect(await memory.get({ key: 'a' })).toMatchObject({ value: 'one', tags: ['skillflow-damaged'] });
-    expect((await memory.search({ query: 'one two' })).results).toHaveLength(2);
-    expect((await memory.search({ query: 'one two', tags: ['t'] })).results).toMatchObject([{ key: 'b' }]);
-    expect(await wrong()).toMatchObject({ findings: ['values wrong'] });
-    expect(await wrong(true)).toMatchObject({ ok: true, findings: ['values repaired'] });
-    expect(await memory.list({ tag: 'skillflow-damaged' })).toMatchObject({ total: 1, entries: [{ key: 'a', preview: 'one' }] });
-    await memory.store({ key: 'a', value: 'one' });
-    expect(await memory.get({ key: 'a' })).toMatchObject({ version: 2, tags: [] });
-  });
-
-  test('certifies no database that is not there, and makes none', async () => {
-    const root = await scratch.folder();
-    const runtime = testRuntime();
-    const care = createCare({
-      open: async () => openEmptyDatabase(runtime),
-      runtime,
-      projectRoot: root,
-      databasePath: join(root, '.skillflow', 'skillflow.db'),
-    });
-    for (const repair of [false, true]) {
-      const { findings } = await care.doctor({ repair });
-      expect(findings).toMatchObject([{ status: 'not checked', detail: expect.stringMatching(/there is no database yet/) }]);
-    }
-    expect(readdirSync(root)).toEqual([]);
-  });
-
-  test('leaves alone what SQLite calls damaged', async () => {
-    for (let n = 0; n < 300; n += 1) await say(place, `key ${n}`, `${n}`);
-    await place.care.persist();
-    const bytes = readFileSync(place.path);
-    const hash = contentHash('7');
-    const pageBytes = bytes.readUInt16BE(16);
-    const isIndexLeaf = (at: number): boolean => bytes[at - (at % pageBytes)] === 10;
-    let at = bytes.indexOf(hash);
-    while (at >= 0 && !isIndexLeaf(at)) at = bytes.indexOf(hash, at + 1);
-    expect(at).toBeGreaterThan(0);
-    const file = openSync(place.path, 'r+');
-    writeSync(file, Buffer.alloc(8, 0xee), 0, 8, at); // the index has another hash than the table
-    closeSync(file);
-    const again = await openPlace(scratch, { root: place.root });
-    const report = await again.care.doctor({ repair: true });
-    expect(report).toMatchObject({ ok: false, backup: null });
-    expect(report.findings[0]).toMatchObject({
-      check: 'integrity',
-      status: 'wrong',
-      detail: expect.stringMatching(/not repaired.*Restore a backup/),
-    });
-    await again.care.backup('copy.db'); // it has the rows, and makes the indexes anew
-    expect(await again.care.restore('copy.db')).toMatchObject({ report: { unchanged: 300 } });
   });
 });
 

@@ -81,6 +81,21 @@ describe.each(databaseBackends())('on $name', (backend) => {
       expect(await sorted('tokens', { kind: 'cache' })).toEqual(['cached']);
     });
 
+    test('an entry of the kind cache elsewhere is remembered', async () => {
+      await it.memory.store({ namespace: 'd', key: 'build', value: 'tokens of the build cache', kind: 'cache' });
+      expect(await sorted('tokens', {})).toEqual(['a[b]*', 'auth/one', 'auth/two', 'build']);
+      expect(await sorted('', { phrase: 'build cache' })).toEqual(['build']);
+      expect(await sorted('tokens', { kind: 'cache' })).toEqual(['build']);
+    });
+
+    test.each([
+      [{ keys: '' }, /^keys is empty$/],
+      [{ since: 5, until: 4 }, /^until is not after since/],
+      [{ since: 5, until: 5 }, /^until is not after since/],
+    ])('%j, which nothing can pass, is refused', async (filter, message) => {
+      await expect(it.memory.search({ query: 'tokens', ...filter })).rejects.toThrow(message);
+    });
+
     test('a filter that few pass finds all of them', async () => {
       const many = Array.from({ length: 900 }, (_, n) => ({
         key: `k${n}`,
@@ -154,6 +169,26 @@ describe.each(databaseBackends())('on $name', (backend) => {
       expect(await it.keys('', { phrase: '🙂' })).toEqual(['smile']);
       expect(await it.keys('not', { phrase: '🙂' })).toEqual(['smile']);
       expect(await it.keys('Friday', { phrase: '🙂' })).toEqual([]);
+    });
+
+    test('of a script without spaces stands within its runs too', async () => {
+      const { memory } = it;
+      const lead = 'x '.repeat(400);
+      await memory.store({ key: 'run', value: `${lead}日本語のテストです`, tags: ['自動車工場'] });
+      await memory.store({ key: 'word', value: 'about 日本語 and API の設計' });
+      await memory.store({ key: 'other', value: '日本のテスト語' });
+      await memory.store({ key: 'thai', value: 'สวัสดีชาวโลก' });
+      expect(await sorted('', { phrase: '日本語' })).toEqual(['run', 'word']);
+      expect((await memory.search({ query: '', phrase: '日本語' })).results.at(-1)?.snippet).toMatch(/日本語のテスト/);
+      expect(await sorted('', { phrase: 'テスト' })).toEqual(['other', 'run']);
+      expect(await sorted('', { phrase: 'api の設計' })).toEqual(['word']);
+      expect(await sorted('', { phrase: 'ชาวโลก' })).toEqual(['thai']);
+      expect(await sorted('', { phrase: '車工' })).toEqual(['run']);
+      expect(await sorted('テスト', { phrase: '日本語' })).toEqual(['run']);
+      const page = await memory.search({ query: '', phrase: '日本語', limit: 1 });
+      expect(page).toMatchObject({ total: 2, results: [{ key: 'word' }] });
+      expect(await it.keys('', { phrase: '日本語', limit: 1, cursor: page.cursor })).toEqual(['run']);
+      expect(await sorted('', { phrase: '日語' })).toEqual([]);
     });
   });
 

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SettlingVectorSearch } from '../../../src/memory/vector/create-vector-search.ts';
 import type { Database } from '../../../src/store/database.ts';
 import { openDatabase } from '../../../src/store/open-database.ts';
+import { seeded } from '../../helpers/seeded.ts';
 import { testRuntime, useScratch } from '../../store/scratch.ts';
 import {
   add,
@@ -15,7 +16,6 @@ import {
   jsonEmbeddings,
   nearest,
   noHnsw,
-  random,
   vectorSearch,
   type Options,
 } from './space.ts';
@@ -121,7 +121,7 @@ describe.each([
   });
 
   test.skipIf(skip)('is found damaged wherever it is cut off or a bit is turned, and made again', async () => {
-    const next = random(5);
+    const next = seeded(5);
     for (const file of [index(), data()]) {
       const whole = readFileSync(file);
       const cuts = [0, 1, 7, 8, 11, 12, 50, Math.floor(whole.length / 2), whole.length - 33, whole.length - 32, whole.length - 1];

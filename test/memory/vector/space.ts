@@ -16,6 +16,7 @@ import type { VectorHit } from '../../../src/memory/vector/vector-search.ts';
 import { contentHash } from '../../../src/store/content-hash.ts';
 import type { Database } from '../../../src/store/database.ts';
 import { numberOf } from '../../../src/store/row.ts';
+import { seeded } from '../../helpers/seeded.ts';
 import { testRuntime } from '../../store/scratch.ts';
 
 export type Vector = Float32Array<ArrayBuffer>;
@@ -28,17 +29,6 @@ export const hasHnsw = await loadHnswlib().then(
 
 export const noHnsw = (): Promise<never> => Promise.reject(new Error('not installed'));
 
-/** Numbers in [0, 1) by a seed (mulberry32). */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export function unit(vector: Vector): Vector {
   const length = Math.sqrt(dotAt(vector, 0, vector)) || 1;
   return vector.map((x) => x / length);
@@ -46,7 +36,7 @@ export function unit(vector: Vector): Vector {
 
 /** Vectors of length 1 around `clusters` centres; the smaller the spread, the denser. */
 export function clustered(count: number, dimensions: number, seed: number, clusters = 10, spread = 0.6): readonly Vector[] {
-  const next = random(seed);
+  const next = seeded(seed);
   const normal = (): number => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
   const centres = Array.from({ length: clusters }, () => Float32Array.from({ length: dimensions }, normal));
   return Array.from({ length: count }, (_, row) => {
