@@ -71,10 +71,10 @@ const retrieve = (args: UsageArgs): LegacyCall => {
   };
 };
 
-/** A pattern without wildcards is a whole key. */
+/** A pattern without wildcards is a whole key; an empty one, which callers fill in, is none. */
 const list = ({ namespace, pattern, limit = 100, offset }: UsageArgs): LegacyCall => ({
   tool: 'memory_list',
-  input: { namespace, keys: pattern, limit, offset, values: true },
+  input: { namespace, keys: pattern === '' ? undefined : pattern, limit, offset, values: true },
   spelling: { keys: 'pattern' },
   body: (output, timestamp) => {
     const { entries, total } = memoryListOutput.parse(output);
@@ -191,6 +191,7 @@ const memorySearch = defineLegacy({
     input: sameArgument(args, 'query', 'pattern'),
     ask: patternOf(args),
     spelling: args['pattern'] === undefined ? {} : { query: 'pattern', keys: 'pattern' },
+    isTerse: args['maxTokens'] !== undefined,
     body: (output, timestamp) => {
       const { query, namespace, results, total, totalIsExact, cursor, shortened, vectors } = memorySearchOutput.parse(output);
       return {
@@ -207,7 +208,8 @@ const memorySearch = defineLegacy({
         ...(vectors === 'off' ? {} : { vectors }),
         tool: 'memory_search',
         message: `${results.length} of ${counted(total, totalIsExact)} found`,
-        args,
+        // 2.7 knows no `maxTokens`, which bounds the text too: room for what was found, not for what was asked.
+        ...(args['maxTokens'] === undefined ? { args } : {}),
       };
     },
   }),

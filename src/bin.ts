@@ -161,6 +161,19 @@ function stderrSize(): { readonly columns: number; readonly rows: number } {
   return { columns: columns > 0 ? columns : 80, rows: rows > 0 ? rows : 24 };
 }
 
+/** Milliseconds in which what was typed before has come in. */
+const TYPED_MS = 50;
+
+/** Drops the lines that were typed on the terminal so far. */
+async function dropTyped(): Promise<void> {
+  const drop = (): void => undefined;
+  process.stdin.on('data', drop);
+  await new Promise((resolve) => {
+    setTimeout(resolve, TYPED_MS);
+  });
+  process.stdin.off('data', drop).pause();
+}
+
 /** The next line on stdin; what was typed after it is dropped. */
 async function readLine(signal: AbortSignal): Promise<string | null> {
   const { createInterface } = await import('node:readline');
@@ -197,6 +210,7 @@ async function cli(argv: readonly string[]): Promise<void> {
     readStdin,
     env: process.env,
     readLine,
+    dropTyped,
     stdinTty: process.stdin.isTTY,
     stdoutTty: process.stdout.isTTY,
     stderrTty: process.stderr.isTTY,

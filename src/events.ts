@@ -55,9 +55,12 @@ export interface EventScope {
 
 /** What a budget limits, and whose it is. */
 export interface BudgetReached {
-  readonly scope: 'run' | 'agent' | 'day';
+  /** `swarm`: what the runs of a swarm may use together. */
+  readonly scope: 'run' | 'agent' | 'day' | 'swarm';
   /** Of an agent's budget: its id. */
   readonly agentId?: string;
+  /** Of a swarm's budget: its id. */
+  readonly swarmId?: string;
   readonly what: 'tokens' | 'costUsd' | 'wallMs' | 'steps';
   readonly limit: number;
   readonly used: number;
@@ -109,8 +112,10 @@ export type EventBody =
       readonly epoch: number;
       readonly owner: string;
       readonly provider: string;
-      /** The attempt before it was cut off: its paid call may be paid for again. */
+      /** The attempt before it was cut off when it had sent a paid call, which may be paid for again. */
       readonly possiblyBilledTwice?: true;
+      /** What it may use of what its swarm's runs may use together; `null` where there is no limit. */
+      readonly pool?: { readonly tokens: number | null; readonly costUsd: number | null };
     } & StepRef)
   | ({
       readonly type: 'step_completed';
@@ -133,8 +138,16 @@ export type EventBody =
     } & StepRef)
   /** An attempt under way was stopped with another one that failed, as the supervision says, or by hand. */
   | ({ readonly type: 'step_reset'; readonly reason: string } & StepRef)
-  /** What an attempt cost whose answer came when another process had taken its step: the answer does not count. */
-  | ({ readonly type: 'usage_recorded'; readonly epoch: number; readonly usage: EventUsage } & StepRef)
+  /**
+   * What an attempt cost whose answer came when another process had taken its step: the answer does not count.
+   * `possiblyBilled`: it was cut off, and may have cost more.
+   */
+  | ({
+      readonly type: 'usage_recorded';
+      readonly epoch: number;
+      readonly usage: EventUsage;
+      readonly possiblyBilled?: true;
+    } & StepRef)
   | ({
       readonly type: 'tool_called';
       readonly tool: string;
@@ -143,6 +156,8 @@ export type EventBody =
       readonly detail: string;
       readonly durationMs: number;
     } & StepRef)
+  /** An attempt is about to send its first call that costs money: should its process die, one may be in flight. */
+  | ({ readonly type: 'call_started'; readonly epoch: number } & StepRef)
   /** A program that costs money runs for a step: who takes the step up after this process was killed ends it first. */
   | ({ readonly type: 'child_started'; readonly host: string; readonly pid: number; readonly startTime: string } & StepRef)
   | ({ readonly type: 'request_retried'; readonly reason: string; readonly delayMs: number; readonly billed: boolean } & StepRef)
@@ -150,7 +165,8 @@ export type EventBody =
   | { readonly type: 'note_added'; readonly stepId: string | null; readonly agentId: string | null; readonly note: Note }
   | ({ readonly type: 'ballot_cast'; readonly ballot: Ballot } & StepRef)
   | { readonly type: 'decision_made'; readonly decision: Decision }
-  | { readonly type: 'run_waiting'; readonly for: 'host'; readonly steps: readonly string[] }
+  /** `count`: how many steps wait, where `steps` are but the first of them. */
+  | { readonly type: 'run_waiting'; readonly for: 'host'; readonly steps: readonly string[]; readonly count?: number }
   | {
       readonly type: 'run_paused';
       readonly budget: BudgetReached;
@@ -160,8 +176,10 @@ export type EventBody =
   | { readonly type: 'approval_asked'; readonly gate: string; readonly question: string }
   | { readonly type: 'approval_given'; readonly gate: string; readonly approved: boolean; readonly note: string | null }
   | { readonly type: 'budget_raised'; readonly what: string; readonly from: number | null; readonly to: number | null }
-  /** A process goes on with the run. */
+  /** A process goes on with the run, or joins those that drive it: `<host>/<pid>/<session>`, without the session where it only woke it. */
   | { readonly type: 'run_resumed'; readonly owner: string }
+  /** A process works on the run no more, and others do. */
+  | { readonly type: 'run_left'; readonly owner: string }
   | { readonly type: 'cancel_asked'; readonly reason: string }
   | {
       readonly type: 'run_completed';

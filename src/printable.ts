@@ -75,12 +75,15 @@ const MOST_DIGITS = 15;
 /** A word as people type it, and no password: short, of small letters alone. */
 const PLAIN_WORD = /^[a-z]{1,12}$/;
 
+/** Figures as people type them, no more than {@link MOST_DIGITS}: `1,000`, `1e9`, `10%`. */
+const FIGURES = /^(?=.{1,15}$)[-+]?[\d.,]+(?:e[-+]?\d{1,3})?%?$/i;
+
 /**
- * A value that was refused, for messages: a plain word as it is, else its kind and size, and of a text what
- * {@link redacted} shows, since what was put into the wrong place may be a secret.
+ * A value that was refused, for messages: a plain word and plain figures as they are, else its kind and size, and of a
+ * text what {@link redacted} shows, since what was put into the wrong place may be a secret.
  */
 export function described(value: unknown): string {
-  if (typeof value === 'string' && PLAIN_WORD.test(value)) return `"${value}"`;
+  if (typeof value === 'string' && (PLAIN_WORD.test(value) || FIGURES.test(value))) return `"${value}"`;
   if (typeof value === 'string') return value === '' ? 'empty text' : `text ${printable(redacted(value))}`;
   if (typeof value === 'number') return String(value).length <= MOST_DIGITS ? String(value) : 'a long number';
   if (value === undefined) return 'nothing';

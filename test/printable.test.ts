@@ -103,6 +103,9 @@ describe('cutting', () => {
 
   it.each([
     ['urgent', '"urgent"'],
+    ['1,000', '"1,000"'],
+    ['1e999', '"1e999"'],
+    ['4111111111111111', 'text 411…(16 characters)'],
     ['hunter2', 'text h…(7 characters)'],
     ['sk-live-0123456789abcdef', 'text sk-l…(24 characters)'],
     ['\u202eabcdefghi\n', String.raw`text \u202ea…(11 characters)`],

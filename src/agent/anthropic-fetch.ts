@@ -13,6 +13,8 @@ export interface FetchWatchOptions {
 /** A `fetch` for one request that bounds the body: in bytes, and in the time between two of them. */
 export interface FetchWatch {
   readonly fetch: typeof globalThis.fetch;
+  /** Whether the request was handed to the network: from then on the server may have it. */
+  wasSent(): boolean;
   /** Whether the server began to answer: from then on it may charge. */
   sawHeaders(): boolean;
   /** Why the body was cut off, `null` where it was not. */
@@ -27,6 +29,7 @@ export interface FetchWatch {
  */
 export function watchFetch({ runtime, idleMs, maxBytes, abort }: FetchWatchOptions): FetchWatch {
   const stopped = new AbortController();
+  let sent = false;
   let headers = false;
   let cut: 'idle' | 'flood' | null = null;
   let last = 0;
@@ -67,6 +70,7 @@ export function watchFetch({ runtime, idleMs, maxBytes, abort }: FetchWatchOptio
 
   return {
     fetch: async (input, init) => {
+      sent = true;
       const response = await globalThis.fetch(input, init);
       headers = true;
       if (response.body === null) return response;
@@ -75,6 +79,7 @@ export function watchFetch({ runtime, idleMs, maxBytes, abort }: FetchWatchOptio
       const { status, statusText } = response;
       return new Response(watched(response.body), { status, statusText, headers: response.headers });
     },
+    wasSent: () => sent,
     sawHeaders: () => headers,
     cut: () => cut,
     stop: () => stopped.abort(),

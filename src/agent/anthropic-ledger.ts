@@ -15,6 +15,8 @@ export interface Ledger {
   record(tokens: RequestTokens): void;
   /** Sets tokens aside for a request that may have been charged without saying how much. Not part of the usage. */
   reserve(tokens: number): void;
+  /** Whether tokens were set aside: it may have cost more than the usage says. */
+  isInDoubt(): boolean;
   /** @param inputTokens estimate of the next request's input */
   allowance(inputTokens: number, wantedTokens: number): Allowance;
   /** `undefined` before the first request. */
@@ -58,6 +60,7 @@ export function createLedger(model: string, { maxTokens, maxCostUsd }: AskLimits
     reserve: (tokens) => {
       reserved += tokens;
     },
+    isInDoubt: () => reserved > 0,
     allowance: (inputTokens, wantedTokens) => {
       const paid = affordable(inputTokens);
       if (paid === null) {

@@ -41,6 +41,8 @@ export interface RequesterDeps {
   /** `runtime.ticks()` at which the attempt must be over. */
   readonly endTicks: number;
   readonly onEvent: (event: AskEvent) => void;
+  /** Puts on record that a request is about to be sent. */
+  readonly onCall: () => Promise<void>;
 }
 
 export type MessageParams = Anthropic.MessageCreateParamsNonStreaming;
@@ -94,12 +96,12 @@ export function createRequester(deps: RequesterDeps) {
       await untilAborted(receive(), ended);
       return { ok: true, message: assembler.message(), maxTokens: params.max_tokens };
     } catch (thrown) {
-      if (signal.aborted) return { ok: false, failure: endedFailure(signal.reason, true) };
+      if (signal.aborted) return { ok: false, failure: endedFailure(signal.reason, watch.wasSent()) };
       return { ok: false, failure: cutFailure(watch.cut()) ?? failureOf(thrown, watch.sawHeaders()) };
     } finally {
       watch.stop();
       own.abort();
-      ledger.record(assembler.tokens());
+      if (watch.wasSent()) ledger.record(assembler.tokens());
     }
   };
 
@@ -134,7 +136,8 @@ export function createRequester(deps: RequesterDeps) {
     /** Whether a request that failed may have been charged. */
     possiblyBilled: (): boolean => billed,
     /**
-     * Never rejects. The answer's length is bounded anew before every sending by what may still be spent.
+     * Rejects only before it sends anything: where that cannot be put on record, and with the signal's reason while it
+     * waits for that. The answer's length is bounded anew before every sending by what may still be spent.
      *
      * @param inputTokens estimate of the request's input
      */
@@ -145,6 +148,7 @@ export function createRequester(deps: RequesterDeps) {
         if (!allowance.ok) {
           return { ok: false, failure: { code: 'budget', reason: allowance.reason, retryable: false, billed } };
         }
+        await untilAborted(deps.onCall(), signal);
         const result = await sendOnce({ ...params, max_tokens: allowance.maxTokens });
         if (result.ok) return result;
         billed ||= result.failure.billed;

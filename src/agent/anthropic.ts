@@ -124,6 +124,7 @@ export function createAnthropicProvider(deps: AnthropicDeps): Provider {
       signal: request.signal,
       endTicks: deps.runtime.ticks() + limits.deadlineMs,
       onEvent: (event) => request.onEvent?.(event),
+      onCall: async () => request.onCall?.(),
     });
     const { type, schema } = zodOutputFormat(answerSchema(request.kind));
     const effort = effortFor(model, request.agent.role.model, deps.effort);
@@ -169,7 +170,7 @@ export function createAnthropicProvider(deps: AnthropicDeps): Provider {
     } catch (thrown) {
       const error = toSkillflowError(end.signal.aborted ? end.signal.reason : thrown);
       const reason = redact(error.hint === undefined ? error.message : `${error.message}. ${error.hint}`);
-      return failed({ code: error.code, reason, retryable: error.retryable, billed: false }, ledger);
+      return failed({ code: error.code, reason, retryable: error.retryable, billed: ledger.isInDoubt() }, ledger);
     }
   };
 

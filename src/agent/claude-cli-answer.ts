@@ -51,8 +51,8 @@ export function readClaudeResult(stdout: string): ClaudeResult | null {
 
 /**
  * What a call used. The program counts a session from its start: of a resumed one, tokens are taken of this call
- * where it says them, and the cost is what was added to `earlierUsd`, the last total that this process saw of the
- * session (0 when it saw none: then the cost is rather too high than too low).
+ * where it says them, and the cost is what was added to `earlierUsd`, what is on record of the session. What an attempt
+ * spent of which nothing is on record, as its process died, is so counted with the one that goes on.
  */
 export function claudeUsage(result: ClaudeResult, resumed: boolean, earlierUsd: number): Usage {
   const models = Object.entries(result.modelUsage ?? {});

@@ -1,3 +1,4 @@
+import type { Prompt } from './prompt.ts';
 import type { AskRequest } from './provider.ts';
 import type { AgentToolName, ModelClass } from './role.ts';
 
@@ -65,7 +66,7 @@ const GO_ON =
  */
 export function claudeCommand(
   request: AskRequest,
-  prompt: { readonly system: string; readonly user: string },
+  prompt: Prompt,
   schema: Readonly<Record<string, unknown>>,
   resume: boolean,
 ): ClaudeCommand {
@@ -96,7 +97,8 @@ export function claudeCommand(
   const first = short ? prompt.user : `${system}\n\n${prompt.user}`;
   return {
     args,
-    input: resume ? GO_ON : first,
+    // Messages may have come since; those that are in the session already are no harm.
+    input: resume ? [GO_ON, prompt.mail].filter((part) => part !== '').join('\n\n') : first,
     env: {
       CLAUDE_CODE_MAX_RETRIES: '0',
       DISABLE_AUTOUPDATER: '1',

@@ -7,8 +7,9 @@ import { claudeFailure, claudeUsage, readClaudeResult, type ClaudeFailure, type 
 import { claudeCommand, type ClaudeCommand } from './claude-cli-command.ts';
 import { findClaude, UPDATE_HINT, type FoundClaude } from './find-claude.ts';
 import { createPrompt } from './prompt.ts';
-import type { AskRequest, AskResult, Provider } from './provider.ts';
+import type { AskEvent, AskRequest, AskResult, Provider } from './provider.ts';
 import { reportRefusals, type FindingKey } from './refusal-findings.ts';
+import { untilAborted } from './until-aborted.ts';
 import type { Usage } from './usage.ts';
 
 export interface ClaudeCliDeps {
@@ -86,7 +87,7 @@ function refusal({ signal, limits }: AskRequest): AskResult | undefined {
 
 /**
  * Agents that think in the user's own Claude Code, headless, one process an attempt, in a session whose id is known
- * beforehand: a later attempt resumes it. Who is logged in there pays; `costUsd` is what the program says at list prices.
+ * beforehand: a later attempt resumes it, and is told what has come for it since. Who is logged in there pays; `costUsd` is what the program says at list prices.
  */
 export function createClaudeCliProvider(deps: ClaudeCliDeps): Provider {
   const { runtime, projectRoot, deadlineMs } = deps;
@@ -94,8 +95,8 @@ export function createClaudeCliProvider(deps: ClaudeCliDeps): Provider {
   const redact = (text: string): string => keys.reduce((rest, key) => rest.replaceAll(key, '…'), deps.redact(text));
   const answerDeps = { findingId: deps.findingId, redact };
   const running = new Map<AbortController, Promise<unknown>>();
-  /** The last total of each session, in dollars. */
-  const totals = new Map<string, number>();
+  /** Of sessions that were begun anew, since they were not to be found: what was on record before, in dollars. */
+  const lost = new Map<string, number>();
   let found: FoundClaude | undefined;
   let closed = false;
 
@@ -109,8 +110,7 @@ export function createClaudeCliProvider(deps: ClaudeCliDeps): Provider {
     path: string,
     { args, input, env }: ClaudeCommand,
     resumed: boolean,
-    signal: AbortSignal,
-    onEvent: AskRequest['onEvent'],
+    { signal, onStart: tellStart, onEvent }: Pick<AskRequest, 'onEvent' | 'signal'> & { readonly onStart: () => void },
   ): Promise<Ended> => {
     const limits = { timeoutMs: deadlineMs, maxBytes: MAX_OUTPUT_BYTES, group: true };
     const tell = async (pid: number): Promise<void> => {
@@ -118,7 +118,10 @@ export function createClaudeCliProvider(deps: ClaudeCliDeps): Provider {
       if (mark !== null) onEvent?.({ type: 'child_started', ...mark });
     };
     let told: Promise<void> | undefined;
-    const onStart = (pid: number): void => void (told = tell(pid));
+    const onStart = (pid: number): void => {
+      tellStart();
+      told = tell(pid);
+    };
     try {
       const exec = await runtime.exec(path, args, { cwd: projectRoot, input, env, signal, onStart, ...limits });
       const result = readClaudeResult(exec.stdout.toString('utf8'));
@@ -129,20 +132,21 @@ export function createClaudeCliProvider(deps: ClaudeCliDeps): Provider {
   };
 
   /** Resumes a later attempt; where the session is not there, or is there already, it does the other. Neither costs. */
-  const runInSession = async (path: string, request: AskRequest, signal: AbortSignal): Promise<Ended> => {
+  const runInSession = async (path: string, request: AskRequest, signal: AbortSignal, onStart: () => void): Promise<Ended> => {
     const prompt = await createPrompt(request, { redact, hasTools: false });
     const command = (resume: boolean): ClaudeCommand => claudeCommand(request, prompt, answerJsonSchema(request.kind), resume);
-    const resume = request.attempt > 1;
-    const { onEvent } = request;
-    const first = await run(path, command(resume), resume, signal, onEvent);
+    const resume = request.sessionUsd !== null;
+    const following = { signal, onStart, onEvent: (event: AskEvent) => request.onEvent?.(event) };
+    if (request.onCall !== undefined) await untilAborted(request.onCall(), signal);
+    const first = await run(path, command(resume), resume, following);
     const wrongWay = (resume ? NO_SESSION : SESSION_EXISTS).test(first.text);
-    return wrongWay ? run(path, command(!resume), !resume, signal, onEvent) : first;
+    return wrongWay ? run(path, command(!resume), !resume, following) : first;
   };
 
   const usageOf = (request: AskRequest, result: ClaudeResult, resumed: boolean): Usage => {
-    const usage = claudeUsage(result, resumed, resumed ? (totals.get(request.sessionId) ?? 0) : 0);
-    if (result.total_cost_usd !== undefined) totals.set(request.sessionId, result.total_cost_usd);
-    return usage;
+    const { sessionId, sessionUsd } = request;
+    if (!resumed && sessionUsd !== null) lost.set(sessionId, sessionUsd);
+    return claudeUsage(result, resumed, resumed ? (sessionUsd ?? 0) - (lost.get(sessionId) ?? 0) : 0);
   };
 
   const failed = (failure: ClaudeFailure): Extract<AskResult, { status: 'failed' }> => ({
@@ -178,8 +182,7 @@ export function createClaudeCliProvider(deps: ClaudeCliDeps): Provider {
     const program = await find(signal);
     if (!program.found) return unavailable(program);
     request.onProgress?.(0, `claude ${program.version}`);
-    onStart();
-    const ended = await runInSession(program.path, request, signal);
+    const ended = await runInSession(program.path, request, signal, onStart);
     const { result } = ended;
     if (result === null) return noResult(ended);
     const usage = usageOf(request, result, ended.resumed);
@@ -187,7 +190,7 @@ export function createClaudeCliProvider(deps: ClaudeCliDeps): Provider {
     if (result.is_error) return { ...failed(claudeFailure(ended.text, runtime.now(), result)), usage };
     const given = await toStepOutput(request, result.structured_output ?? result.result ?? '', answerDeps);
     if (!given.ok) return { ...failed({ code: given.code, reason: given.reason, retryable: true }), usage };
-    totals.delete(request.sessionId);
+    lost.delete(request.sessionId);
     const refused = await reportRefusals(request, refusals, answerDeps);
     const findings = [...given.output.findings, ...refused.findings];
     return {
@@ -203,7 +206,7 @@ export function createClaudeCliProvider(deps: ClaudeCliDeps): Provider {
     if (closed) return { status: 'failed', code: 'cancelled', reason: 'the provider is closed', retryable: false };
     const controller = new AbortController();
     let started = false;
-    const onAbort = (): void => controller.abort();
+    const onAbort = (): void => controller.abort(new CancelledError('cancelled'));
     request.signal.addEventListener('abort', onAbort, { once: true });
     const work = answer(request, controller.signal, () => (started = true));
     running.set(controller, work);
@@ -223,7 +226,7 @@ export function createClaudeCliProvider(deps: ClaudeCliDeps): Provider {
     ask,
     [Symbol.asyncDispose]: async () => {
       closed = true;
-      for (const controller of running.keys()) controller.abort();
+      for (const controller of running.keys()) controller.abort(new CancelledError('the provider is closed'));
       await Promise.allSettled(running.values());
     },
   };

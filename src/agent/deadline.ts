@@ -43,12 +43,12 @@ function thrown(error: unknown): AskResult {
 type Cut = 'cancelled' | 'deadline';
 
 /** What to say when a call was ended: an answer that came in time after all is kept, unless nobody wants it. */
-function cutShort(cut: Cut, settled: AskResult | undefined, paid: boolean, deadlineMs: number): AskResult {
+function cutShort(cut: Cut, settled: AskResult | undefined, called: boolean, deadlineMs: number): AskResult {
   if (cut === 'deadline' && settled?.status === 'completed') return settled;
   const used = settled === undefined || settled.status === 'skipped' ? undefined : settled.usage;
   const told = settled?.status === 'failed' ? settled.possiblyBilled : undefined;
-  // A provider that ended by itself knows; one that had to be left may have been paid for.
-  const possiblyBilled = settled === undefined ? paid : (told ?? false);
+  // A provider that ended by itself knows; one that had to be left may have a call in flight, if it has sent any.
+  const possiblyBilled = settled === undefined ? called : (told ?? false);
   return {
     status: 'failed',
     code: cut,
@@ -84,7 +84,12 @@ export function withDeadline(provider: Provider, deadlineMs: number, runtime: Pi
     const waiting = new AbortController();
     const onAbort = (): void => waiting.abort();
     request.signal.addEventListener('abort', onAbort, { once: true });
-    const answer = (async () => provider.ask({ ...request, signal: inner.signal }))().catch(thrown);
+    let called = false;
+    const onCall = async (): Promise<void> => {
+      await request.onCall?.();
+      called = true;
+    };
+    const answer = (async () => provider.ask({ ...request, onCall, signal: inner.signal }))().catch(thrown);
     const cut = cutOf(request, waiting.signal);
     cut.catch(() => undefined); // the answer came first
     try {
@@ -95,7 +100,7 @@ export function withDeadline(provider: Provider, deadlineMs: number, runtime: Pi
       const left = runtime.sleep(GRACE_MS, grace.signal).catch(() => undefined);
       const settled = await Promise.race([answer, left]);
       grace.abort();
-      return bounded(cutShort(first, settled ?? undefined, provider.paid, deadlineMs));
+      return bounded(cutShort(first, settled ?? undefined, called, deadlineMs));
     } catch (error) {
       return thrown(error);
     } finally {

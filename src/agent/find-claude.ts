@@ -13,7 +13,7 @@ export type FoundClaude =
 const OLDEST = [2, 1, 0] as const;
 /** Milliseconds; it answers in some hundred. */
 const VERSION_DEADLINE_MS = 15_000;
-export const INSTALL_HINT =
+const INSTALL_HINT =
   'Install Claude Code (https://code.claude.com) so that `claude` is on PATH, run it once to log in, or choose another provider.';
 export const UPDATE_HINT = 'Run `claude update`, or choose another provider.';
 

@@ -16,6 +16,8 @@ export interface PromptDeps {
 export interface Prompt {
   readonly system: string;
   readonly user: string;
+  /** The messages in it alone, for an agent that was told the rest before; '' without any. */
+  readonly mail: string;
 }
 
 const MAX_SEEN_FINDINGS = 300;
@@ -74,11 +76,16 @@ function mailSection(request: AskRequest, redact: (text: string) => string): str
   return `Messages to you${dropped > 0 ? ` (the last ${MAX_MAIL}; ${dropped} older ones left out)` : ''}:\n${messages.join('\n')}`;
 }
 
+/** A noun with its article, by its first letter. */
+function withArticle(noun: string): string {
+  return `${/^[aeiou]/iu.test(noun) ? 'an' : 'a'} ${noun}`;
+}
+
 function systemOf({ agent, kind }: AskRequest, hasTools: boolean, redact: (text: string) => string): string {
   const tools =
     hasTools && agent.role.tools.length > 0 ? `You may use these tools and no others: ${agent.role.tools.join(', ')}.` : '';
   const parts = [
-    `You are ${agent.name === undefined ? agent.id : `${JSON.stringify(redact(agent.name))} (${agent.id})`}, a ${agent.role.name} in a group of agents. ${agent.role.description}`,
+    `You are ${agent.name === undefined ? agent.id : `${JSON.stringify(redact(agent.name))} (${agent.id})`}, ${withArticle(agent.role.name)} in a group of agents. ${agent.role.description}`,
     agent.role.prompt.trim(),
     STYLE_TEXTS[agent.role.style],
     agent.prompt?.trim() ?? '',
@@ -98,12 +105,13 @@ function systemOf({ agent, kind }: AskRequest, hasTools: boolean, redact: (text:
  */
 export async function createPrompt(request: AskRequest, deps: PromptDeps): Promise<Prompt> {
   const { redact, maxContents = 96_000, hasTools = true } = deps;
+  const mail = mailSection(request, redact);
   const sections = [
     await promptChanges(request.changes, maxContents, redact),
     seenSection(request.sees, request, redact),
-    mailSection(request, redact),
+    mail,
     `The task of the whole group, from its user:\n${redact(request.task)}`,
     `Your part is to ${request.kind}.`,
   ];
-  return { system: systemOf(request, hasTools, redact), user: sections.filter((part) => part !== '').join('\n\n') };
+  return { system: systemOf(request, hasTools, redact), user: sections.filter((part) => part !== '').join('\n\n'), mail };
 }

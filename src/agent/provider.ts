@@ -62,13 +62,23 @@ export interface AskRequest {
   readonly sees: readonly SeenOutput[];
   readonly mail: readonly SeenMessage[];
   readonly limits: AskLimits;
-  /** A UUID that belongs to this step, the same in every attempt: a session of a program that can resume it. */
+  /**
+   * A UUID, the same in every attempt that has the same to go by: a session of a program that can resume it. A step that is
+   * started over gets another, as what it sees may be another.
+   */
   readonly sessionId: string;
+  /** What earlier attempts of that session are on record to have cost, in US dollars; `null`: this one begins it. */
+  readonly sessionUsd: number | null;
   readonly signal: AbortSignal;
   /** 0–1 and a few words; called at most some times a second. */
   readonly onProgress?: (done: number, what: string) => void;
   /** Facts for the journal while the attempt is under way. */
   readonly onEvent?: (event: AskEvent) => void;
+  /**
+   * Whoever costs money waits for this before a call is sent, so that it is on record that one may be in flight should the
+   * process die. May be called again; where it rejects nothing may be sent.
+   */
+  readonly onCall?: () => Promise<void>;
 }
 
 /** What happens within an attempt that the journal should know. Texts are redacted by whoever writes them down. */
@@ -114,11 +124,6 @@ export const PROVIDER_NAMES = ['local', 'anthropic', 'claude-cli', 'host'] as co
 
 /** How the reason begins where no attempt was made since nobody knows what it would cost. */
 export const UNKNOWN_PRICE = 'the price of';
-
-/** Whether calls of a provider cost money. */
-export function isPaid(name: string | null): boolean {
-  return name === 'anthropic' || name === 'claude-cli';
-}
 
 /** Who does an agent's thinking. */
 export interface Provider extends AsyncDisposable {

@@ -1,7 +1,11 @@
 import type { ProviderName } from '../agent/provider.ts';
+import type { Roles } from '../agent/roles/load-roles.ts';
 import { ConflictError, InvalidInputError, toSkillflowError } from '../errors.ts';
+import type { FoldedRun, FoldedStep } from '../run/fold.ts';
 import type { Journal } from '../run/journal.ts';
+import type { KeptRuns } from '../run/kept-runs.ts';
 import type { Estimate, Runner, RunStore } from '../run/runner.ts';
+import type { StoredRun } from '../run/run-log.ts';
 import type { RunSession } from '../run/run-session.ts';
 import type { SwarmSpec } from '../skill/skill.ts';
 import type { Database } from '../store/database.ts';
@@ -10,7 +14,7 @@ import { once } from './closing.ts';
 import type { Closing } from './closing.ts';
 import type { CreateAppOptions } from './options.ts';
 import { createRunNews } from './run-news.ts';
-import { createThinkerShop, requireReady, rolesOf } from './thinkers.ts';
+import { createThinkerShop, requireReady, requireRoles, rolesOf } from './thinkers.ts';
 import type { ThinkerShop } from './thinkers.ts';
 import type { Tracing } from './tracing.ts';
 
@@ -20,6 +24,7 @@ type RunParts = Pick<
   | 'awaitNews'
   | 'tasks'
   | 'startRun'
+  | 'requireReady'
   | 'resumeRun'
   | 'runControl'
   | 'hostDesk'
@@ -34,6 +39,7 @@ interface Parts {
   readonly options: CreateAppOptions;
   readonly database: (access: Access) => Promise<Database>;
   readonly journal: (db: Database) => Promise<Journal>;
+  readonly kept: () => Promise<KeptRuns>;
   readonly shop: ThinkerShop;
   readonly mail: App['mail'];
 }
@@ -53,13 +59,20 @@ async function estimate(options: CreateAppOptions, session: RunSession): Promise
     const doer = execute.doerOf(session, step);
     if (!doer.provider.paid || (step.status !== 'waiting' && step.status !== 'running')) continue;
     provider = doer.provider.name;
-    const request = await execute.requestOf(session, step, doer, { attempt: 1, sharers: 1, mail: [] });
+    const request = await execute.requestOf(session, step, doer, { attempt: 1, mail: [] });
     const { system, user } = await createPrompt(request, { redact: redactSecrets });
     const { model: modelClass } = request.agent.role;
     const model = request.agent.model ?? options.config.models[modelClass] ?? DEFAULT_MODELS[modelClass];
     planned.push({ ...prices.TYPICAL_ASK, model, promptTokens: prices.estimateTokens(system + user) });
   }
   return provider === null ? null : { provider, costUsd: prices.estimateCost(planned).costUsd };
+}
+
+const isOpen = ({ status }: Pick<FoldedStep, 'status'>): boolean => status === 'waiting' || status === 'running';
+
+/** Whether some step of a run is, or may be, still to be done: all that is left of others is to write down what came of them. */
+function isLeft({ started, steps }: FoldedRun): boolean {
+  return [...steps.values()].some(isOpen) || started?.strategy !== 'plan';
 }
 
 /** A paid run has a limit, also where its skill names none. */
@@ -75,25 +88,30 @@ function override(swarm: SwarmSpec, limits: NonNullable<StartRun['budget']>): Sw
   return { ...swarm, budget: { ...swarm.budget, run: { ...swarm.budget.run, ...given } } };
 }
 
-function createStore({ options, database, journal, shop, mail }: Parts): (access?: Access) => Promise<RunStore> {
+function createStore({ options, database, journal, kept, shop, mail }: Parts): (access?: Access) => Promise<RunStore> {
   const { config, runtime } = options;
   return async (access = 'write') => {
     const db = await database(access);
     const { createRunStore } = await import('../run/run-store.ts');
+    const known = new WeakMap<StoredRun, Promise<Roles>>();
+    const rolesFor = (run: StoredRun): Promise<Roles> => {
+      const roles = known.get(run) ?? rolesOf(options, run.spec.skillDir);
+      known.set(run, roles);
+      return roles;
+    };
     return createRunStore({
       db,
       journal: await journal(db),
       runtime,
       thinkersOf: (run) => shop.thinkersOf(run),
-      rolesOf: (run) => {
-        const roles = once(() => rolesOf(options, run.spec.skillDir));
-        return async (type) => (await roles()).find(type);
-      },
+      rolesOf: (run) => async (type) => (await rolesFor(run)).find(type),
+      checkRole: async (run, type) => requireRoles(await rolesFor(run), [type]),
       mailOf: async (runId, agentId) => {
         const { openMail } = await import('../run/run-mail.ts');
         return openMail(db, () => mail('write'), { runId, agentId });
       },
       dayLimits: { tokens: config.dayBudgetTokens, costUsd: config.dayBudgetUsd },
+      kept: await kept(),
     });
   };
 }
@@ -146,12 +164,36 @@ export function runs(
     memory,
     mail,
   });
-  const parts: Parts = { options, database, journal, shop, mail };
+  const kept = once(async () => (await import('../run/kept-runs.ts')).createKeptRuns());
+  const parts: Parts = { options, database, journal, kept, shop, mail };
   const openStore = createStore(parts);
   const runner = createDriver(parts, openStore);
   const runControl: RunParts['runControl'] = async (access = 'write') => {
     const { createRunControl } = await import('../run/run-control.ts');
-    return createRunControl({ log: (await openStore(access)).log, journal: await journal(await database(access)), runtime });
+    const { log } = await openStore(access);
+    const events = await journal(await database(access));
+    return createRunControl({ log, journal: events, runtime, projectRoot: config.projectRoot, kept: await kept() });
+  };
+  const requireRolesOf = async ({ spec: { skillDir, provider, agents } }: StoredRun, { steps }: FoldedRun, all: boolean) => {
+    if (provider === 'local') return;
+    const open = new Set([...steps.values()].filter((step) => all || isOpen(step)).map(({ agentId }) => agentId));
+    const asked = agents.filter(({ id }) => open.has(id));
+    await requireRoles(
+      await rolesOf(options, skillDir),
+      asked.map(({ type }) => type),
+    );
+  };
+  const requireFor: RunParts['requireReady'] = async (runId, to) => {
+    const { run, state } = await (await runControl('read')).look(runId);
+    if (to === 'resume' && state.status !== 'running') {
+      throw new ConflictError(`the run ${runId} has ended: it is ${state.status}`, {
+        hint: 'Do steps of it again with `skillflow retry <run> --from <step>`, or run the skill again.',
+      });
+    }
+    if (to !== 'repeat' && !isLeft(state)) return;
+    await requireReady(shop, run.spec.provider);
+    // Hosts are told when they claim a step: what they bring before that is taken.
+    if (to === 'repeat' || run.spec.provider !== 'host') await requireRolesOf(run, state, to === 'repeat');
   };
   /** A run whose mail cannot be acknowledged has ended all the same: the next one shows that mail again. */
   const mailDone = async (runId: string): Promise<void> => {
@@ -174,10 +216,15 @@ export function runs(
       const [{ createTasks }, { createRuns }] = await Promise.all([import('../run/tasks.ts'), import('../run/runs.ts')]);
       return createTasks({ db, runs: createRuns({ db, journal: await journal(db), runtime }) });
     },
-    startRun: async ({ skill, task, selection, provider, budget, swarmId, onBegun, ...following }) => {
+    startRun: async ({ skill, task, selection, provider, budget, swarmId, notes, onBegun, ...following }) => {
       if (skill.swarm === null) throw new InvalidInputError(`the skill ${skill.name} has no swarm to run`);
       await requireReady(shop, provider);
       const swarm = withBudget(override(skill.swarm, budget ?? {}), provider, config.runBudgetUsd);
+      if (provider !== 'local')
+        await requireRoles(
+          await rolesOf(options, skill.dir),
+          swarm.agents.map(({ type }) => type),
+        );
       // A run that nobody wants after all must not stay behind.
       const begun = async (runId: string): Promise<void> => {
         try {
@@ -187,19 +234,15 @@ export function runs(
           throw error;
         }
       };
-      const request = { skill: { ...skill, swarm }, task, selection, provider, swarmId: swarmId ?? null, onBegun: begun };
+      const place = { swarmId: swarmId ?? null, notes, onBegun: begun };
+      const request = { skill: { ...skill, swarm }, task, selection, provider, ...place };
       const runId = await (await runner()).run(request, following);
       await mailDone(runId);
       return runId;
     },
+    requireReady: requireFor,
     resumeRun: async (runId, following) => {
-      const { run, state } = await (await runControl()).look(runId);
-      if (state.status !== 'running') {
-        throw new ConflictError(`the run ${runId} has ended: it is ${state.status}`, {
-          hint: 'Do steps of it again with `skillflow retry <run> --from <step>`, or run the skill again.',
-        });
-      }
-      await requireReady(shop, run.spec.provider);
+      await requireFor(runId, 'resume');
       await (await runner()).resume(runId, following);
       await mailDone(runId);
     },
@@ -231,7 +274,12 @@ export function runs(
       Promise.all(
         (['local', 'host', 'anthropic', 'claude-cli'] as const).map(async (name) => ({ name, ...(await shop.readiness(name)) })),
       ),
-    report: async (runId) => (await import('../run/write-outputs.ts')).readReport(config.projectRoot, runId),
+    report: async (runId) => {
+      const db = await database('read');
+      const [{ keptReport }, { createRuns }] = await Promise.all([import('../run/kept-report.ts'), import('../run/runs.ts')]);
+      const events = await journal(db);
+      return keptReport(createRuns({ db, journal: events, runtime }), events, config.projectRoot, runId);
+    },
     capabilities: async () => (await analysis()).capabilities(),
     missingParsers: async () => {
       const { parseSource } = await import('../analysis/syntax.ts');

@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import { InvalidInputError } from '../errors.ts';
-import type { Diagnostic, FoundSkill, Skill } from '../skill/skill.ts';
+import type { Note } from '../finding.ts';
+import type { Diagnostic, FoundSkill, Skill, SwarmSpec } from '../skill/skill.ts';
 import type { App } from '../tools/tool.ts';
 import type { CreateAppOptions } from './options.ts';
 import { rolesIn } from './thinkers.ts';
@@ -25,8 +26,19 @@ async function checkRoles({ name, dir, swarm }: Skill, projectRoot: string): Pro
   });
 }
 
+/** What stands in a skill's files and means nothing to its swarm: people think that it holds. */
+function unheededIn(swarm: SwarmSpec | null, diagnostics: readonly Diagnostic[]): readonly Note[] {
+  if (swarm === null) return [];
+  return diagnostics
+    .filter(({ code }) => code === 'unknown_key' || code === 'ignored_file')
+    .map(({ file, line, message, hint }) => ({
+      code: 'unheeded',
+      message: `${basename(file)}:${line}: ${message}${hint === undefined ? '' : `; ${hint}`}`,
+    }));
+}
+
 /** How the app finds skills. */
-export function skills({ config, packageDir }: CreateAppOptions): Pick<App, 'findSkills' | 'findSkill' | 'loadSkill'> {
+export function skills({ config, packageDir, runtime }: CreateAppOptions): Pick<App, 'findSkills' | 'findSkill' | 'loadSkill'> {
   const load = async () => {
     const loader = await import('../skill/load.ts');
     return {
@@ -51,12 +63,14 @@ export function skills({ config, packageDir }: CreateAppOptions): Pick<App, 'fin
       const { skill, source, diagnostics, dir } = await find(name);
       if (skill !== null) {
         await checkRoles(skill, config.projectRoot);
-        return { ...skill, source };
+        const unheeded = unheededIn(skill.swarm, diagnostics);
+        for (const { message } of unheeded) runtime.log('warn', `the skill ${name}: ${message}`);
+        return { ...skill, source, unheeded };
       }
       const first = diagnostics.find(({ severity }) => severity === 'error');
       const where = first === undefined ? dir : `${first.file}:${first.line}:${first.column}: ${first.message}`;
       throw new InvalidInputError(`the skill ${name} has errors: ${where}`, {
-        hint: `See all of them with skillflow skill ${name}.`,
+        hint: `${first?.hint === undefined ? '' : `${first.hint} `}See all of them with \`skillflow skill ${name}\`.`,
       });
     },
   };

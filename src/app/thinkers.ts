@@ -2,7 +2,7 @@ import type { Provider, ProviderName } from '../agent/provider.ts';
 import type { RoleFolder, Roles } from '../agent/roles/load-roles.ts';
 import type { AgentMemory, SendMail } from '../agent/tools/agent-tool.ts';
 import type { Analysis } from '../analysis/pool.ts';
-import { NotFoundError, UnavailableError } from '../errors.ts';
+import { InvalidInputError, NotFoundError, UnavailableError } from '../errors.ts';
 import type { Journal } from '../run/journal.ts';
 import type { StoredRun } from '../run/run-log.ts';
 import type { Thinkers } from '../run/run-session.ts';
@@ -69,9 +69,10 @@ export interface ThinkerShop {
 }
 
 async function claudeReadiness({ runtime }: CreateAppOptions): Promise<Readiness> {
-  const { findClaude, INSTALL_HINT } = await import('../agent/find-claude.ts');
+  const { findClaude } = await import('../agent/find-claude.ts');
   const found = await findClaude(runtime);
-  return found.found ? { ready: true, how: `${found.path} (${found.version})` } : { ready: false, why: INSTALL_HINT };
+  if (found.found) return { ready: true, how: `${found.path} (${found.version})` };
+  return { ready: false, why: `Claude Code: ${found.reason}. ${found.hint}` };
 }
 
 /** Which models were found, and the flags that use them; nothing is started or asked. */
@@ -179,6 +180,18 @@ export async function rolesIn(folders: readonly RoleFolder[]): Promise<Roles> {
     import('../skill/frontmatter.ts'),
   ]);
   return createRoles({ folders, readText, readFrontmatter });
+}
+
+/** Throws `InvalidInputError` where the file of a role that one of some agent types asks for has errors. */
+export async function requireRoles(roles: Roles, types: Iterable<string>): Promise<void> {
+  for (const type of new Set(types)) {
+    const damage = await roles.damage(type);
+    if (damage === null) continue;
+    const { file, line = 1, message, hint = 'Correct it.' } = damage;
+    throw new InvalidInputError(`the role of ${type} has errors: ${file}:${line}: ${message}`, {
+      hint: `${hint} No other role works in its stead; nothing was begun.`,
+    });
+  }
 }
 
 /** Folders of roles: the skill's own, the project's, the package's. */

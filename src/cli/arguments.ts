@@ -100,10 +100,13 @@ function kindOf(schema: JsonSchema | undefined): string {
   return typeof schema?.type === 'string' ? schema.type : 'any';
 }
 
+/** How people write a number: `3`, `-0.5`, `.5`, `1e6`. */
+const NUMBER = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,2})?$/i;
+
 function coerce(where: string, text: string, schema: JsonSchema | undefined): unknown {
   const kind = kindOf(schema);
   if (kind === 'integer' || kind === 'number') {
-    if (!/^-?\d+(\.\d+)?$/.test(text))
+    if (!NUMBER.test(text))
       throw new InvalidInputError(`${where} is ${described(text)}; expected a number`, { hint: 'Nothing was changed.' });
     return Number(text);
   }
@@ -129,7 +132,7 @@ export function flagsOf({ name, inputSchema }: ToolListing): readonly string[] {
 
 /** @param dashes what stood before the name; of `-psecret` only the letter is a name */
 function unknownFlag(name: string, listing: ToolListing, dashes = '--'): InvalidInputError {
-  const near = nearest(name, [...flagsOf(listing), ...Object.keys(GLOBAL_FLAGS)]);
+  const near = nearest(name, [...new Set([...flagsOf(listing), ...Object.keys(GLOBAL_FLAGS)])]);
   const command = listing.cli?.command.join(' ') ?? listing.name;
   return new InvalidInputError(`there is no flag ${dashes}${name} for ${command}`, {
     hint: near.length > 0 ? `Did you mean --${near.join(' or --')}?` : `See skillflow ${command} --help.`,

@@ -5,6 +5,8 @@ export interface AskPersonDeps {
   readonly write: (text: string) => void;
   /** Reads a line from the terminal; `null` when its input has ended or the signal aborts. */
   readonly readLine: (signal: AbortSignal) => Promise<string | null>;
+  /** Drops what was typed so far: it answers no question that nobody had seen. */
+  readonly dropTyped: () => Promise<void>;
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
   /** Aborts when no answer is needed any more: it was given elsewhere, or what asked has ended. */
@@ -20,9 +22,12 @@ const PATIENCE_MS = 5 * 60_000;
  */
 export async function askPerson(
   question: string,
-  { write, readLine, signal, withdrawn }: AskPersonDeps,
+  { write, readLine, dropTyped, signal, withdrawn }: AskPersonDeps,
 ): Promise<boolean | null> {
   const patience = AbortSignal.any([signal, withdrawn, AbortSignal.timeout(PATIENCE_MS)]);
+  await dropTyped();
+  if (signal.aborted) return false;
+  if (withdrawn.aborted) return null;
   for (;;) {
     write(`${printableProse(question)} [y/N] `);
     const line = await readLine(patience);

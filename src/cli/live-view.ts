@@ -1,4 +1,5 @@
 import { displayWidth, printable, printableProse, truncate } from '../printable.ts';
+import { dollars } from '../run/amount-words.ts';
 import type { AgentView, RunView, StepCounts } from '../tools/run-view.ts';
 
 /** How a view is drawn. */
@@ -26,10 +27,6 @@ function duration(ms: number): string {
   if (seconds < 60) return `${seconds}s`;
   const minutes = Math.floor(seconds / 60);
   return minutes < 60 ? `${minutes}m ${seconds % 60}s` : `${Math.floor(minutes / 60)}h ${minutes % 60}m`;
-}
-
-function dollars(usd: number): string {
-  return `$${usd.toFixed(usd < 1 ? 4 : 2)}`;
 }
 
 function thousands(count: number): string {

@@ -48,6 +48,8 @@ export interface CliDeps {
   readonly readStdin: () => Promise<Uint8Array>;
   /** Reads a line from stdin; `null` when it has ended or the signal aborts. */
   readonly readLine: (signal: AbortSignal) => Promise<string | null>;
+  /** Drops what was typed on stdin so far. */
+  readonly dropTyped: () => Promise<void>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdinTty: boolean;
   readonly stdoutTty: boolean;
@@ -152,13 +154,13 @@ export async function callTool(
   input: unknown,
   { isYes = false, isWatched = false }: CallManner = {},
 ): Promise<CallResult> {
-  const { complain, stderrTty, ticks, stderrSize } = session;
+  const { complain, ticks, stderrSize } = session;
   const person = isYes ? async () => true : personAt(session);
   const caller: Caller = { ...callerOf(session), askPerson: person };
   const sayCosts = isWatched ? costSpeaker(session) : undefined;
-  if (!stderrTty) return app.call(tool, input, { ...caller, onEvents: sayCosts });
+  if (!canWatch(session)) return app.call(tool, input, { ...caller, onEvents: sayCosts });
   const line = createProgressLine({ write: complain, ticks, width: stderrSize().columns });
-  const watching = isWatched && canWatch(session) ? createWatching(session, app) : undefined;
+  const watching = isWatched ? createWatching(session, app) : undefined;
   let isShown = false;
   const onEvents: Watching['onEvents'] = (events) => {
     if (!isShown) line.clear();

@@ -104,7 +104,7 @@ export function createWatching(session: Session, app: CliApp): Watching {
 
 /** Asks whoever sits at the terminal; `undefined` where nobody does. */
 export function personAt(session: Session): Caller['askPerson'] {
-  const { stdinTty, stderrTty, complain, readLine, signal } = session;
+  const { stdinTty, stderrTty, complain, readLine, dropTyped, signal } = session;
   if (!stdinTty || !stderrTty) return undefined;
-  return (question, withdrawn) => askPerson(question, { write: complain, readLine, signal, withdrawn });
+  return (question, withdrawn) => askPerson(question, { write: complain, readLine, dropTyped, signal, withdrawn });
 }

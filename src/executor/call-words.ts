@@ -73,8 +73,11 @@ function parseObject(json: string | undefined): Input | null {
   }
 }
 
-/** A tool's name, with its input where that follows: `run_approve {"runId": "run_x", "approved": true}`. */
-const CALL = /(`?)\b([a-z]+(?:_[a-z]+)+)\b(?: (\{[^{}`]*(?:\{[^{}`]*\}[^{}`]*)*\}))?\1/gu;
+/**
+ * A tool's name, with its input where that follows: `run_approve {"runId": "run_x", "approved": true}`. A name in quotes
+ * is a word of a file.
+ */
+const CALL = /(?<!")(`?)\b([a-z]+(?:_[a-z]+)+)\b(?: (\{[^{}`]*(?:\{[^{}`]*\}[^{}`]*)*\}))?\1/gu;
 /** A command line in backticks. */
 const COMMAND = /`skillflow ([^`]+)`/gu;
 

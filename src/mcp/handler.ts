@@ -43,8 +43,8 @@ async function toAnswer(result: CallResult, format: DataFormat): Promise<McpAnsw
 async function answer(app: Callables, name: string, input: unknown, caller: Caller): Promise<McpAnswer | undefined> {
   const { supported, unsupported } = app.legacy.names;
   if (supported.includes(name) || unsupported.includes(name)) {
-    const { body, structured, isError } = await app.legacy.call(name, input, caller);
-    return { text: legacyText(body), structured: asRecord(structured), isError };
+    const answered = await app.legacy.call(name, input, caller);
+    return { text: legacyText(answered), structured: asRecord(answered.structured), isError: answered.isError };
   }
   if (!app.tools.some((tool) => tool.name === name)) return undefined;
   return toAnswer(await app.call(name, input, caller), app.app.config.output);

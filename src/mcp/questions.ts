@@ -72,10 +72,16 @@ function memberOf(value: unknown, key: string): unknown {
   return typeof value === 'object' && value !== null ? Object.getOwnPropertyDescriptor(value, key)?.value : undefined;
 }
 
-/** What a person answered: `null` when the form was closed, `undefined` when this is no answer. */
+/**
+ * What a person answered: `null` when the form was closed, or sent without a yes or no: only who says no refuses;
+ * `undefined` when this is no answer.
+ */
 function answerOf(response: unknown): boolean | null | undefined {
   const action = memberOf(response, 'action');
-  if (action === 'accept') return memberOf(memberOf(response, 'content'), 'approve') === true;
+  if (action === 'accept') {
+    const approve = memberOf(memberOf(response, 'content'), 'approve');
+    return typeof approve === 'boolean' ? approve : null;
+  }
   if (action === 'decline') return false;
   return action === 'cancel' ? null : undefined;
 }

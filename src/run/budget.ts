@@ -3,6 +3,9 @@ import type { BudgetReached } from '../events.ts';
 import type { Budgets, SwarmSpec } from '../skill/skill.ts';
 import type { Amounts } from './claim-room.ts';
 import type { FoldedRun, FoldedStep, Used } from './fold.ts';
+import type { Share } from './sharing.ts';
+import { poolReached } from './swarm-pool.ts';
+import type { Pool, PoolPart } from './swarm-pool.ts';
 
 /** What all runs of a project may use on one day (UTC), and what they have used today, this run included. */
 export interface DayBudget extends Amounts {
@@ -10,6 +13,13 @@ export interface DayBudget extends Amounts {
   readonly usedCostUsd: number;
   /** Attempts of other paid runs that are under way: what is left is divided with them as well. */
   readonly others: number;
+}
+
+/** Limits that a run shares with others. */
+interface Shared {
+  readonly day: DayBudget;
+  /** `null` where its swarm has none. */
+  readonly pool: Pool | null;
 }
 
 const WHATS = ['steps', 'tokens', 'costUsd', 'wallMs'] as const;
@@ -43,9 +53,11 @@ export function budgetReached(
   state: FoldedRun,
   agentId: string,
   paid: boolean,
-  day: DayBudget,
+  { day, pool }: Shared,
   clock: Clock,
 ): BudgetReached | null {
+  const ofSwarm = poolReached(pool);
+  if (ofSwarm !== null) return ofSwarm;
   const all = state.used.get('') ?? NOTHING;
   const own = state.used.get(agentId) ?? NOTHING;
   const ofRun = reached(budget.run, all, activeMs(state, clock.now, clock.since), 'run');
@@ -92,13 +104,15 @@ export function nearestBudget(
   budget: SwarmSpec['budget'],
   state: FoldedRun,
   agentId: string,
-  day: DayBudget,
+  { day, pool }: Shared,
 ): BudgetReached | null {
   const all = state.used.get('') ?? NOTHING;
   const own = state.used.get(agentId) ?? NOTHING;
   const whats = ['tokens', 'costUsd'] as const;
   const today = { tokens: day.usedTokens, costUsd: day.usedCostUsd };
+  const ofPool = pool === null ? null : { scope: 'swarm' as const, swarmId: pool.swarmId };
   const limits = whats.flatMap((what): readonly (BudgetReached | null)[] => [
+    ofPool === null ? null : withLimit({ ...ofPool, what, used: pool?.used[what] ?? 0 }, pool?.limits[what] ?? null),
     withLimit({ scope: 'run', what, used: all[what] }, budget.run[what]),
     withLimit({ scope: 'agent', agentId, what, used: own[what] }, budget.agent[what]),
     withLimit({ scope: 'day', what, used: today[what] }, day[what]),
@@ -124,27 +138,30 @@ const share = (amount: number | null, sharers: number): number | null => (amount
 
 /**
  * What one attempt may still spend.
- * @param sharers attempts of the run that may be under way at once: what is left of the run's is divided among them, what
- *   is left of the day's among those of all runs
+ * @param part what it may use of its swarm's pool
+ * @param share what is left of the run's is divided in so many parts, what is left of the day's among those of all runs as
+ *   well; what attempts under way may use is not left
  */
 export function limitsFor(
   budget: SwarmSpec['budget'],
   state: FoldedRun,
   agentId: string,
-  day: DayBudget,
-  sharers: number,
+  { day, part }: { readonly day: DayBudget; readonly part: PoolPart | null },
+  { sharers, held }: Share,
 ): AskLimits {
   const all = state.used.get('') ?? NOTHING;
   const own = state.used.get(agentId) ?? NOTHING;
   const ofDay = sharers + day.others;
   const tokens = least(
-    share(left(budget.run.tokens, all.tokens), sharers),
-    share(left(day.tokens, day.usedTokens), ofDay),
+    part?.tokens ?? null,
+    share(left(budget.run.tokens, all.tokens + held.tokens), sharers),
+    share(left(day.tokens, day.usedTokens + held.tokens), ofDay),
     left(budget.agent.tokens, own.tokens),
   );
   const maxCostUsd = least(
-    share(left(budget.run.costUsd, all.costUsd), sharers),
-    share(left(day.costUsd, day.usedCostUsd), ofDay),
+    part?.costUsd ?? null,
+    share(left(budget.run.costUsd, all.costUsd + held.costUsd), sharers),
+    share(left(day.costUsd, day.usedCostUsd + held.costUsd), ofDay),
     left(budget.agent.costUsd, own.costUsd),
   );
   return { maxTokens: tokens === null ? null : Math.floor(tokens), maxCostUsd };

@@ -13,6 +13,11 @@ export interface Room {
   readonly maxSteps?: { readonly run: number | null; readonly agent: number | null } | undefined;
   /** What the run may use, all its days together, and all runs of the project on one day (UTC). */
   readonly most?: { readonly run: Amounts; readonly day: Amounts } | undefined;
+  /**
+   * Of one that costs money: how many of its run are about to begin, itself among them, so that what is left of the
+   * swarm's pool is divided; `null`: it is to have all that is left.
+   */
+  readonly sharers?: number | null | undefined;
 }
 
 /** What was used. */

@@ -1,3 +1,4 @@
+import { roleNameOf } from '../agent/roles/aliases.ts';
 import { makePlan } from '../swarm/make-plan.ts';
 import type { Plan } from '../swarm/plan.ts';
 import type { AgentRecord } from './swarm-records.ts';
@@ -45,8 +46,8 @@ function figures({ topology, steps, messages }: Plan): PlanFigures {
 export function compareTopologies(agents: readonly AgentRecord[], task = ''): ComparedTopologies {
   const members = agents.map(({ type, capabilities }) => ({ type, count: 1, capabilities }));
   const plans = (['star', 'hierarchy', 'ring', 'mesh'] as const).map((topology) =>
-    figures(makePlan({ topology, agents: members, task })),
+    figures(makePlan({ topology, agents: members, task, roleOf: roleNameOf })),
   );
-  const { topology, reason } = makePlan({ topology: 'adaptive', agents: members, task });
+  const { topology, reason } = makePlan({ topology: 'adaptive', agents: members, task, roleOf: roleNameOf });
   return { plans, recommended: topology, reason: reason ?? `Topology ${topology}.` };
 }

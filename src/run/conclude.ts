@@ -7,7 +7,8 @@ import type { FoldedRun, FoldedStep } from './fold.ts';
 import { askApproval } from './gates.ts';
 import type { Asking } from './gates.ts';
 import { replay } from './replay.ts';
-import { reportOf } from './report-of.ts';
+import { reportOf, whyNotWritten } from './report-of.ts';
+import type { Report } from './report/report.ts';
 import type { RunSession } from './run-session.ts';
 import { TIMEOUT } from './run-states.ts';
 import type { RunSummary } from './runs.ts';
@@ -109,6 +110,27 @@ async function leaveToWinner({ log, read, run }: RunSession, projectRoot: string
   if (files.some(({ state }) => state !== 'same')) await writeOutputs(projectRoot, run.runId, texts);
 }
 
+/** Writes the outputs; `false` when another process has written the same, and ended the run. */
+async function writeAll({ log, run, fold }: RunSession, report: Report, projectRoot: string): Promise<boolean> {
+  const { started } = fold.state;
+  if (started === null || report.outputs.length === 0) return true;
+  try {
+    await writeOutputs(projectRoot, run.runId, renderOutputs(report, started.formats, started.version));
+    return true;
+  } catch (error) {
+    // Another process may have written the same and ended the run; else all of them are there, or none.
+    if ((await log.flags(run.runId)).status === 'completed') return false;
+    await removeOutputs(projectRoot, run.runId);
+    throw error;
+  }
+}
+
+/** What a run is to write, and the place of the last event that it tells of; `null` before the first event. */
+function toldNow({ run, fold }: RunSession): { readonly report: Report; readonly asOf: number } | null {
+  const report = reportOf(run.runId, fold.state);
+  return report === null ? null : { report, asOf: fold.state.seq };
+}
+
 /**
  * Ends a run whose steps have all ended: decides on its findings, writes its outputs, says so. The end of another
  * process that was faster stands. Resolves with what the run waits for instead, where a person must agree first.
@@ -122,23 +144,17 @@ export async function conclude(session: RunSession, deps: ConcludeDeps): Promise
     return null;
   }
   await decideAll(session, deps.voters);
-  const report = reportOf(run.runId, fold.state);
-  const { started, seq } = fold.state;
-  if (report === null || started === null) return null;
-  const summary = summarize(report);
-  const end = await passGates(session, summary, deps.asking);
+  const asked = toldNow(session);
+  if (asked === null) return null;
+  const end = await passGates(session, summarize(asked.report), deps.asking);
   if (end !== null) return end;
-  try {
-    await writeOutputs(deps.projectRoot, run.runId, renderOutputs(report, started.formats, started.version));
-  } catch (error) {
-    // Another process may have written the same and ended the run; else all of them are there, or none.
-    if ((await log.flags(run.runId)).status === 'completed') return null;
-    await removeOutputs(deps.projectRoot, run.runId);
-    throw error;
-  }
+  // A refusal to write is told as well.
+  const told = whyNotWritten(fold.state) === null ? asked : (toldNow(session) ?? asked);
+  if (!(await writeAll(session, told.report, deps.projectRoot))) return null;
+  const summary = summarize(told.report);
   const { confirmed, rejected, undecided, outputs } = summary;
-  const { durationMs } = report.run;
-  const event: EventBody = { type: 'run_completed', durationMs, confirmed, rejected, undecided, outputs, asOf: seq };
+  const { durationMs } = told.report.run;
+  const event: EventBody = { type: 'run_completed', durationMs, confirmed, rejected, undecided, outputs, asOf: told.asOf };
   // The ballots of a run whose steps were repeated were counted the first time.
   const learn = fold.state.hasCompleted
     ? undefined

@@ -1,21 +1,16 @@
-import { isPaid } from '../agent/provider.ts';
 import { toSkillflowError } from '../errors.ts';
 import type { BudgetReached } from '../events.ts';
 import { growPlan } from '../swarm/strategy/grow-plan.ts';
-import { createIntensity } from '../swarm/supervise/intensity.ts';
-import { restartSet } from '../swarm/supervise/restart-set.ts';
-import { budgetReached, nearestBudget, wallReached } from './budget.ts';
-import { doerOf, executeStep } from './execute-step.ts';
-import type { Doer } from './execute-step.ts';
+import { budgetReached, wallReached } from './budget.ts';
+import { doerOf } from './execute-step.ts';
+import { createFloor } from './floor.ts';
+import type { Floor, FloorOptions } from './floor.ts';
 import type { FoldedStep } from './fold.ts';
-import type { Claim } from './run-log.ts';
+import { readySteps } from './ready-steps.ts';
 import type { RunSession } from './run-session.ts';
 import { TIMEOUT } from './run-states.ts';
-import { limitTime, StoppedAttemptError, wallStop } from './stopped-attempt.ts';
-import type { TimeLeft } from './time-left.ts';
-
-/** Milliseconds between looks at what other processes did: the more, the longer nothing happened. */
-const POLL_MS = { least: 50, most: 250 } as const;
+import { StoppedAttemptError, wallStop } from './stopped-attempt.ts';
+import { isPoolHeld, poolPart } from './swarm-pool.ts';
 
 /** Why a drive ended. */
 export type DriveEnd =
@@ -30,28 +25,9 @@ export type DriveEnd =
   /** Another process has ended the run, or has it wait. */
   | { readonly why: 'elsewhere' };
 
-export interface DriveOptions {
-  readonly signal: AbortSignal;
-  /** What the skill allows; when it is over, the steps that have not ended fail, and the run ends with what is there. */
-  readonly time: TimeLeft;
-  readonly onProgress: (done: number, what: string) => void;
+export interface DriveOptions extends FloorOptions {
   /** Called before the first attempt of this drive that costs money; an end stops the drive. */
   readonly beforeSpending: () => Promise<DriveEnd | null>;
-}
-
-interface UnderWay {
-  readonly step: FoldedStep;
-  readonly stop: AbortController;
-  readonly settled: Promise<void>;
-}
-
-const ENDED: ReadonlySet<string> = new Set(['completed', 'skipped', 'failed']);
-
-/** Steps that nobody has ended and all of whose inputs are there. */
-function* openSteps({ fold }: RunSession): Generator<FoldedStep> {
-  const { steps } = fold.state;
-  const hasEnded = (id: string): boolean => ENDED.has(steps.get(id)?.status ?? '');
-  for (const step of steps.values()) if (!ENDED.has(step.status) && step.sees.every(hasEnded)) yield step;
 }
 
 /** Appends what a growing strategy adds; `false` when the plan is whole, and why it grows no more is on record. */
@@ -81,126 +57,6 @@ async function grow(session: RunSession): Promise<boolean> {
   return true;
 }
 
-/** The steps under way in this process, and what supervision does about failures. */
-function createFloor(session: RunSession, { signal, time, onProgress }: DriveOptions) {
-  const { run, fold, log, runtime } = session;
-  const { supervision, execution } = run.spec.swarm;
-  const most = execution.parallel ? execution.maxConcurrent : 1;
-  const underWay = new Map<string, UnderWay>();
-  const order: string[] = [];
-  const parts = new Map<string, number>();
-  /** Steps that are stopped with another one, and whose agent that was. */
-  const stoppedWith = new Map<string, string>();
-  const intensity = createIntensity(supervision);
-  for (const at of fold.state.restarts) intensity.record(at);
-  let escalated: string | null = null;
-  let broken: { readonly error: unknown } | null = null;
-  let starved: BudgetReached | null = null;
-  let quietSince = fold.state.seq;
-  let pollMs: number = POLL_MS.least;
-  let poll: Promise<unknown> | null = null;
-  const closed = new AbortController();
-  const onAbort = (): void => {
-    for (const { stop } of underWay.values()) stop.abort(signal.reason);
-  };
-  signal.addEventListener('abort', onAbort);
-
-  const report = (step: FoldedStep, part: number, what: string): void => {
-    parts.set(step.id, part);
-    const done = [...parts.values()].reduce((total, value) => total + value, 0);
-    onProgress(Math.min(1, done / Math.max(1, fold.state.steps.size)), `${step.agentId}: ${what}`);
-  };
-  const supervise = (step: FoldedStep, restartsBefore: number): void => {
-    const { restarts } = fold.state;
-    const at = restarts.at(-1);
-    if (restarts.length === restartsBefore || at === undefined || fold.state.steps.get(step.id)?.status !== 'waiting') return;
-    if (!intensity.record(at)) {
-      escalated ??= `${step.agentId} failed again: more than ${supervision.intensity} restarts within ${supervision.periodMs} ms`;
-      return;
-    }
-    for (const id of restartSet(supervision.strategy, order, step.id)) {
-      if (id === step.id) continue;
-      stoppedWith.set(id, step.agentId);
-      underWay.get(id)?.stop.abort();
-    }
-  };
-  const giveBack = async (claim: Claim): Promise<void> => {
-    const failed = stoppedWith.get(claim.stepId);
-    stoppedWith.delete(claim.stepId);
-    const why = failed === undefined ? 'the run was stopped' : `it is started again with ${failed}, which failed`;
-    await session.take(await log.reset(claim, why));
-  };
-  const attempt = async (step: FoldedStep, doer: Doer, stop: AbortController): Promise<void> => {
-    const restartsBefore = fold.state.restarts.length;
-    const limit = limitTime(session, step, time, stop);
-    try {
-      report(step, 0, step.kind);
-      const progress = (part: number, what: string): void => report(step, Math.min(part, 1), what);
-      const asked = { step, doer, signal: stop.signal, sharers: most, leftMs: () => time.left(), onProgress: progress };
-      const done = await executeStep(session, asked);
-      if (typeof done !== 'boolean') await giveBack(done);
-      else if (done) {
-        supervise(step, restartsBefore);
-        const now = fold.state.steps.get(step.id);
-        if (now?.status === 'waiting' && now.code === 'budget') {
-          starved ??= nearestBudget(session.run.spec.swarm.budget, fold.state, step.agentId, session.day);
-        }
-        if (now !== undefined && ENDED.has(now.status)) report(step, 1, now.status);
-      }
-    } catch (error) {
-      broken ??= { error };
-    } finally {
-      limit.end();
-      underWay.delete(step.id);
-      stoppedWith.delete(step.id);
-      const at = order.indexOf(step.id);
-      if (at >= 0) order.splice(at, 1);
-    }
-  };
-
-  return {
-    underWay,
-    isFull: () => underWay.size >= most,
-    failure: () => broken,
-    /** The budget for which an attempt was too large. */
-    starved: () => starved,
-    escalation: () => escalated,
-    launch: (step: FoldedStep, doer: Doer): void => {
-      const stop = new AbortController();
-      if (signal.aborted) stop.abort(signal.reason);
-      order.push(step.id);
-      const settled = attempt(step, doer, stop);
-      if (order.includes(step.id)) underWay.set(step.id, { step, stop, settled });
-    },
-    /** Resolves when one has settled, or others may have written. */
-    next: async (): Promise<void> => {
-      const { seq } = fold.state;
-      pollMs = seq === quietSince ? Math.min(pollMs * 1.5, POLL_MS.most) : POLL_MS.least;
-      quietSince = seq;
-      poll ??= runtime.sleep(pollMs, closed.signal).then(
-        () => (poll = null),
-        () => undefined,
-      );
-      await Promise.race([poll, ...[...underWay.values()].map(({ settled }) => settled)]);
-    },
-    /** Stops what an agent has under way; no other attempt begins, and others may end. */
-    starve: (reached: BudgetReached): void => {
-      starved ??= reached;
-      for (const { step, stop } of underWay.values()) if (step.agentId === reached.agentId) stop.abort(wallStop(reached));
-    },
-    stopAll: async (reason?: StoppedAttemptError): Promise<void> => {
-      for (const { stop } of underWay.values()) stop.abort(reason);
-      await Promise.all([...underWay.values()].map(({ settled }) => settled));
-    },
-    close: (): void => {
-      signal.removeEventListener('abort', onAbort);
-      closed.abort();
-    },
-  };
-}
-
-type Floor = ReturnType<typeof createFloor>;
-
 /** What ends a drive whatever is under way. */
 function stopped({ fold }: RunSession, floor: Floor, { signal }: DriveOptions): DriveEnd | 'signal' | null {
   if (signal.aborted) return 'signal';
@@ -216,10 +72,10 @@ async function endOpen(session: RunSession, floor: Floor, reason: string): Promi
   const { log, run, fold } = session;
   await floor.stopAll(new StoppedAttemptError(TIMEOUT, reason));
   await session.sync();
-  for (const { id, agentId, status, owner, epoch, attempt, provider } of fold.state.steps.values()) {
+  for (const { id, agentId, status, owner, epoch, attempt, provider, called } of fold.state.steps.values()) {
     if (status !== 'running' || owner === null) continue;
     const claim = { runId: run.runId, stepId: id, agentId, owner, epoch, attempt };
-    const failure = { code: TIMEOUT, reason, retryAt: null, provider: provider ?? '', possiblyBilled: isPaid(provider) };
+    const failure = { code: TIMEOUT, reason, retryAt: null, provider: provider ?? '', possiblyBilled: called };
     await session.take(await log.fail(claim, failure));
   }
   await session.take(await log.skipWaiting(run.runId, reason));
@@ -235,7 +91,7 @@ async function keepWall(session: RunSession, floor: Floor): Promise<DriveEnd | n
   const reached = wallReached(run.spec.swarm.budget, fold.state, steps, clock);
   if (reached?.scope === 'run') await floor.stopAll(wallStop(reached));
   else if (reached !== null) floor.starve(reached);
-  return reached === null || openSteps(session).next().done === true ? null : { why: 'budget', reached };
+  return reached === null || readySteps(session.fold.state).next().done === true ? null : { why: 'budget', reached };
 }
 
 /** What lets no step start, while those under way go on: they may be paid for already. */
@@ -253,21 +109,26 @@ interface Round {
   readonly forHost: readonly string[];
 }
 
+/** Whether a paid attempt would get a part of the swarm's pool: attempts of other runs may hold what is left until they are over. */
+function hasPart({ pool }: RunSession, floor: Floor): boolean {
+  return pool === null || (floor.isSingle() ? !isPoolHeld(pool) : poolPart(pool, null) !== null);
+}
+
 /** Launches what is ready, as far as there is room. */
 async function launchReady(session: RunSession, floor: Floor, options: DriveOptions, gate: { passed: boolean }): Promise<Round> {
   const { fold, run, runtime } = session;
   const forHost: string[] = [];
-  for (const step of openSteps(session)) {
+  for (const step of readySteps(session.fold.state)) {
     if (floor.isFull()) break;
     if (floor.underWay.has(step.id)) continue;
     const doer = doerOf(session, step);
     const clock = { now: runtime.now(), since: session.since() };
-    const reached = budgetReached(run.spec.swarm.budget, fold.state, step.agentId, doer.provider.paid, session.day, clock);
+    const reached = budgetReached(run.spec.swarm.budget, fold.state, step.agentId, doer.provider.paid, session, clock);
     const isHosts = doer.provider.name === 'host';
     // What a host has claimed may still be answered.
     if (reached !== null && !(isHosts && step.status === 'running')) return { end: { why: 'budget', reached }, forHost };
     if (isHosts) forHost.push(step.id);
-    else {
+    else if (!doer.provider.paid || hasPart(session, floor)) {
       if (doer.provider.paid && !gate.passed) {
         const end = await options.beforeSpending();
         if (end !== null) return { end, forHost };
@@ -285,8 +146,8 @@ async function isFree({ log, run }: RunSession, { id, status, code }: FoldedStep
 }
 
 /**
- * Carries out a run's plan as far as this process can: a step starts once every step that it sees has ended, however it
- * ended, and at most `maxConcurrent` are under way at once. Several processes may drive one run; each step is done by the
+ * Carries out a run's plan as far as this process can: a step starts once every step that it sees, and what its agent was
+ * to do before, has ended, however it ended, and at most `maxConcurrent` are under way at once. Several processes may drive one run; each step is done by the
  * one that claims it. Rejects with the signal's reason, or the first defect or failure to write, after the steps under
  * way have settled.
  */
@@ -300,6 +161,11 @@ export async function drive(session: RunSession, options: DriveOptions): Promise
   } finally {
     floor.close();
   }
+}
+
+function areAll(steps: Iterable<FoldedStep>, known: ReadonlySet<string>): boolean {
+  for (const { id } of steps) if (!known.has(id)) return false;
+  return true;
 }
 
 async function driveOn(session: RunSession, floor: Floor, options: DriveOptions): Promise<DriveEnd> {
@@ -325,9 +191,9 @@ async function driveOn(session: RunSession, floor: Floor, options: DriveOptions)
     if (pending === null) ({ end: pending, forHost } = await launchReady(session, floor, options, gate));
     if (floor.underWay.size > 0) await floor.next();
     else if (pending !== null) return pending;
-    else if (forHost.length > 0 && [...openSteps(session)].every(({ id }) => forHost.includes(id)))
+    else if (forHost.length > 0 && areAll(readySteps(session.fold.state), new Set(forHost)))
       return { why: 'host', steps: forHost };
-    else if (openSteps(session).next().done !== true) await floor.next();
+    else if (readySteps(session.fold.state).next().done !== true) await floor.next();
     else if (!(await grow(session))) return { why: 'ended' };
   }
 }

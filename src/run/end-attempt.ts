@@ -14,6 +14,7 @@ const RUN_HAS_ENDED = 'its run had ended before its answer came';
 interface Spent {
   readonly provider: string;
   readonly usage?: Usage | undefined;
+  readonly possiblyBilled?: boolean | undefined;
 }
 
 interface Change {
@@ -71,7 +72,8 @@ export function createAttemptEnds({
     if (await update(queries, claim, FREE, [retryAt, ended.code, ended.reason])) return [failedEvent(claim, ended)];
     const usage = eventUsage(spent);
     const { stepId, agentId, epoch } = claim;
-    return usage === null ? [] : [{ type: 'usage_recorded', stepId, agentId, epoch, usage }];
+    const mayBeMore = spent.possiblyBilled === true ? { possiblyBilled: true as const } : {};
+    return usage === null ? [] : [{ type: 'usage_recorded', stepId, agentId, epoch, usage, ...mayBeMore }];
   };
   const change = async (claim: Claim, { set, values, events, spent = NOTHING }: Change, also: string) => {
     const bodies: EventBody[] = [];

@@ -10,7 +10,11 @@ import type { FoldedStep } from './fold.ts';
 import { reportedFindings } from './reported-findings.ts';
 import type { Claim, StepFailure } from './run-log.ts';
 import type { RunSession } from './run-session.ts';
+import { WHOLE } from './sharing.ts';
+import type { Sharing } from './sharing.ts';
 import { StoppedAttemptError } from './stopped-attempt.ts';
+import { poolPart } from './swarm-pool.ts';
+import type { PoolPart } from './swarm-pool.ts';
 
 /** Who does a step. */
 export interface Doer {
@@ -18,9 +22,10 @@ export interface Doer {
   readonly provider: Provider;
 }
 
-/** A UUID that belongs to a step of a run (layout of version 8, source: RFC 9562). */
-function sessionIdOf(runId: string, stepId: string): string {
-  const hex = createHash('sha256').update(`${runId}\n${stepId}`).digest('hex');
+/** A UUID that belongs to a step of a run until it is started over (layout of version 8, source: RFC 9562). */
+function sessionIdOf(runId: string, { id, startedOver }: FoldedStep): string {
+  const again = startedOver === 0 ? '' : `\n${startedOver}`;
+  const hex = createHash('sha256').update(`${runId}\n${id}${again}`).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
@@ -34,17 +39,14 @@ export function ownBallots(agentId: string, output: StepOutput): StepOutput {
 }
 
 /** What an attempt is asked beside what the plan says. */
-interface Asked extends Pick<AskRequest, 'attempt' | 'mail'> {
-  /** Attempts that may be under way at once. */
-  readonly sharers: number;
-}
+type Asked = Pick<AskRequest, 'attempt' | 'mail'>;
 
-/** What an agent is asked in a step. */
+/** What an agent is asked in a step; it may use all that is left. */
 export async function requestOf(
   session: RunSession,
   step: FoldedStep,
   { agent }: Doer,
-  { attempt, mail, sharers }: Asked,
+  { attempt, mail }: Asked,
 ): Promise<AskRequest> {
   const { run, fold, day } = session;
   const { steps } = fold.state;
@@ -52,6 +54,8 @@ export async function requestOf(
     const seen = steps.get(stepId);
     return seen === undefined || seen.output === null ? [] : [{ stepId, agentId: seen.agentId, output: seen.output }];
   });
+  // Of the claim that is asked for, and with what others have recorded since the step was taken up.
+  const claimed = steps.get(step.id) ?? step;
   const { style, ...member } = agent;
   const role = await session.roleOf(agent.type);
   return {
@@ -64,15 +68,26 @@ export async function requestOf(
     changes: run.changes,
     sees,
     mail,
-    limits: limitsFor(run.spec.swarm.budget, fold.state, agent.id, day, sharers),
-    sessionId: sessionIdOf(run.runId, step.id),
+    limits: limitsFor(run.spec.swarm.budget, fold.state, agent.id, { day, part: null }, WHOLE),
+    sessionId: sessionIdOf(run.runId, claimed),
+    sessionUsd: claimed.epoch > claimed.startedOver + 1 ? claimed.costUsd : null,
     signal: new AbortController().signal,
   };
 }
 
+type Members = RunSession['run']['spec']['agents'];
+const known = new WeakMap<Members, ReadonlyMap<string, Members[number]>>();
+
+/** Members by id, of which a swarm may have hundreds, each with several steps. */
+function byId(members: Members): ReadonlyMap<string, Members[number]> {
+  const made = known.get(members) ?? new Map(members.toReversed().map((member) => [member.id, member]));
+  known.set(members, made);
+  return made;
+}
+
 /** The member behind a step. Throws `InternalError` when the plan has none. */
 export function doerOf({ run, thinkers }: Pick<RunSession, 'run' | 'thinkers'>, { id, agentId }: FoldedStep): Doer {
-  const agent = run.spec.agents.find((one) => one.id === agentId);
+  const agent = byId(run.spec.agents).get(agentId);
   if (agent === undefined) throw new InternalError(`the plan's step ${id} names an agent that is not in it`);
   return { agent, provider: thinkers.serves(agent) };
 }
@@ -92,6 +107,14 @@ function eventWriter(session: RunSession, { stepId, agentId }: Claim) {
     },
     done: () => written,
   };
+}
+
+/** Puts on record, once an attempt, that it sends a call that costs money. */
+function callMarker(session: RunSession, { runId, stepId, agentId, epoch }: Claim): () => Promise<void> {
+  let marked: Promise<void> | null = null;
+  const mark = async (): Promise<void> =>
+    session.take(await session.log.note(runId, [{ type: 'call_started', stepId, agentId, epoch }]));
+  return () => (marked ??= mark());
 }
 
 /** Frees a step whose attempt was stopped before its end, with what it used; it may be claimed again at once. */
@@ -129,7 +152,7 @@ async function settle(
     return events !== null;
   }
   const { code, reason, retryable, retryAfterMs, possiblyBilled, usage } = result;
-  if (code === 'budget' && nearestBudget(run.spec.swarm.budget, session.fold.state, step.agentId, session.day) !== null) {
+  if (code === 'budget' && nearestBudget(run.spec.swarm.budget, session.fold.state, step.agentId, session) !== null) {
     return giveBack(session, claim, { code, reason: redactSecrets(reason), provider, usage, possiblyBilled });
   }
   // Attempts that were cut off are no failures of the agent.
@@ -153,31 +176,52 @@ function elsewhere({ fold, owner }: RunSession): number {
   return [...fold.state.steps.values()].filter(isTheirs).length;
 }
 
+/** What a paid attempt may spend: its part of what is left, which it holds from then on. */
+function limitsOf(
+  session: RunSession,
+  { id, agentId }: FoldedStep,
+  part: PoolPart | null,
+  sharing: Sharing,
+): AskRequest['limits'] {
+  const { run, fold, day, pool } = session;
+  const { budget } = run.spec.swarm;
+  const all = { day, part: pool === null ? null : poolPart({ ...pool, held: WHOLE.held }, null) };
+  return sharing.grant(id, limitsFor(budget, fold.state, agentId, all, WHOLE), ({ sharers, held }) =>
+    limitsFor(budget, fold.state, agentId, { day, part }, { sharers: sharers + elsewhere(session), held }),
+  );
+}
+
 /** What an attempt needs besides the session. */
 export interface Attempt {
   readonly step: FoldedStep;
   readonly doer: Doer;
   readonly signal: AbortSignal;
-  /** Attempts that may be under way at once. */
-  readonly sharers: number;
+  readonly sharing: Sharing;
   /** Milliseconds that the run has left. */
   readonly leftMs: () => number;
   readonly onProgress: (done: number, what: string) => void;
 }
 
 /** Claims a step for this process; `null`: another has it, or the budget leaves no room. */
-async function claimStep(session: RunSession, step: FoldedStep, { provider }: Doer): Promise<Claim | null> {
+async function claimStep(
+  session: RunSession,
+  step: FoldedStep,
+  { agent, provider }: Doer,
+  sharing: Sharing,
+): Promise<{ readonly claim: Claim; readonly pool: PoolPart | null } | null> {
   const { log, run, owner, runtime, leaseMs } = session;
+  if (provider.name !== 'local') await session.checkRole(agent.type); // analyzers ask no role
   const { name, paid } = provider;
   const { budget } = run.spec.swarm;
   const maxSteps = { run: budget.run.steps, agent: budget.agent.steps };
   const most = paid ? { run: budget.run, day: session.day } : undefined;
-  const claimed = await log.claim({ runId: run.runId, step, owner, provider: name, paid, leaseMs, maxSteps, most });
+  const sharers = !paid ? undefined : sharing.isSingle() ? null : sharing.sharers();
+  const claimed = await log.claim({ runId: run.runId, step, owner, provider: name, leaseMs, maxSteps, most, sharers });
   if (claimed === null) return null;
   await session.take(claimed.events);
   if (step.status === 'running' && step.child !== null) await endOrphan(step.child, runtime);
   if (paid) await session.sync(); // what is left is what others have left
-  return claimed.claim;
+  return claimed;
 }
 
 /**
@@ -215,18 +259,26 @@ async function settleStopped(
  */
 export async function executeStep(
   session: RunSession,
-  { step, doer, signal, sharers, leftMs, onProgress }: Attempt,
+  { step, doer, signal, sharing, leftMs, onProgress }: Attempt,
 ): Promise<boolean | Claim> {
-  const { name } = doer.provider;
-  const claim = await claimStep(session, step, doer);
-  if (claim === null) return false;
+  const { name, paid } = doer.provider;
+  const claimed = await claimStep(session, step, doer, sharing);
+  if (claimed === null) return false;
+  const { claim, pool } = claimed;
   const startedTicks = session.runtime.ticks();
   const writer = eventWriter(session, claim);
   // Analyzers read no mail: what they are not shown must not count as read.
   const mail = name === 'local' ? [] : await session.mailOf(step.agentId);
   const { attempt } = claim;
-  const request = await requestOf(session, step, doer, { attempt, sharers: sharers + elsewhere(session), mail });
-  const result = await doer.provider.ask({ ...request, signal, onProgress, onEvent: writer.add });
+  const request = await requestOf(session, step, doer, { attempt, mail });
+  const result = await doer.provider.ask({
+    ...request,
+    ...(paid ? { limits: limitsOf(session, step, pool, sharing) } : {}),
+    signal,
+    onProgress,
+    onEvent: writer.add,
+    onCall: callMarker(session, claim),
+  });
   await writer.done();
   // An answer that was there before the stop could reach it was paid for, and counts as long as its run goes on.
   if (signal.aborted && result.status !== 'completed') return settleStopped(session, claim, name, result, signal.reason);

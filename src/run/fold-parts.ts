@@ -19,6 +19,8 @@ export interface Parts {
   readonly findings: Map<string, Map<string, Finding>>;
   readonly notes: Map<string, Note[]>;
   readonly ballots: Map<string, Ballot[]>;
+  /** By step, the epochs of attempts that were cut off with a call in flight. */
+  readonly cutOff: Map<string, Set<number>>;
   /** When the session of work that goes on began; `null` while the run waits. */
   sessionAt: number | null;
   lastAt: number;
@@ -37,34 +39,63 @@ export function createParts(): Parts {
     findings: new Map(),
     notes: new Map(),
     ballots: new Map(),
+    cutOff: new Map(),
     sessionAt: null,
     lastAt: 0,
   };
 }
 
+function mapped<T>(map: ReadonlyMap<string, T>, copy: (value: T) => T): Map<string, T> {
+  return new Map([...map].map(([key, value]) => [key, copy(value)]));
+}
+
+/** Collections of their own: what is in them is never changed in place. */
+export function copyParts(parts: Parts): Parts {
+  return {
+    steps: new Map(parts.steps),
+    decisions: [...parts.decisions],
+    approvals: new Map(parts.approvals),
+    usage: [...parts.usage],
+    used: new Map(parts.used),
+    restarts: [...parts.restarts],
+    runNotes: [...parts.runNotes],
+    findings: mapped(parts.findings, (own) => new Map(own)),
+    notes: mapped(parts.notes, (own) => [...own]),
+    ballots: mapped(parts.ballots, (own) => [...own]),
+    cutOff: mapped(parts.cutOff, (own) => new Set(own)),
+    sessionAt: parts.sessionAt,
+    lastAt: parts.lastAt,
+  };
+}
+
+/** The collections of a state. */
+function shared({ steps, decisions, approvals, usage, used, restarts, runNotes }: Parts) {
+  return { steps, decisions, approvals, usage, used, restarts, notes: runNotes };
+}
+
+/** A state that goes on with other parts. */
+export function copyDraft(state: Draft, parts: Parts): Draft {
+  return { ...state, ...shared(parts) };
+}
+
 /** A run before its first event. */
-export function createDraft({ steps, decisions, approvals, usage, used, restarts, runNotes }: Parts): Draft {
+export function createDraft(parts: Parts): Draft {
   return {
     started: null,
     status: 'running',
     waiting: null,
     paused: null,
     reason: null,
-    steps,
+    asked: null,
     growthEnd: null,
-    decisions,
-    approvals,
-    notes: runNotes,
     announced: false,
     cancelAsked: null,
-    usage,
-    used,
-    restarts,
     seq: 0,
     lastStepAt: 0,
     activeMs: 0,
     activeBeforeMs: 0,
     endedAt: null,
     hasCompleted: false,
+    ...shared(parts),
   };
 }

@@ -1,9 +1,9 @@
 import type { RunEvent } from '../events.ts';
 import type { Finding } from '../finding.ts';
-import { createDraft, createParts } from './fold-parts.ts';
+import { copyDraft, copyParts, createDraft, createParts } from './fold-parts.ts';
 import type { Draft, Parts } from './fold-parts.ts';
 import { spend } from './fold-spending.ts';
-import { addSteps, applyStep, isStepEvent } from './fold-steps.ts';
+import { addCost, addSteps, answerCame, applyStep, isStepEvent } from './fold-steps.ts';
 import type { FoldedRun } from './folded-run.ts';
 
 export type { FoldedRun, FoldedStep, Used } from './folded-run.ts';
@@ -12,6 +12,8 @@ export type { FoldedRun, FoldedStep, Used } from './folded-run.ts';
 export interface Fold {
   readonly state: FoldedRun;
   apply(events: readonly RunEvent[]): void;
+  /** The same run so far, which goes on by itself. */
+  copy(): Fold;
 }
 
 /** What a run is to do, and what was agreed on. */
@@ -34,15 +36,17 @@ function applyWait(state: Draft, { approvals }: Parts, event: RunEvent): void {
   if (event.type === 'run_waiting') state.waiting = 'host';
   else if (event.type === 'run_paused') Object.assign(state, { waiting: 'budget', paused: event.budget });
   else if (event.type === 'approval_asked') {
-    state.waiting = 'approval';
+    const { gate, question } = event;
     // Who asks again may not have heard of the answer yet.
-    if ((approvals.get(event.gate)?.approved ?? null) === null) {
-      approvals.set(event.gate, { question: event.question, approved: null, note: null });
-    }
+    const isAnswered = (approvals.get(gate)?.approved ?? null) !== null;
+    Object.assign(state, { waiting: 'approval', asked: isAnswered ? null : { gate, question } });
+    if (!isAnswered) approvals.set(gate, { question, approved: null, note: null });
   } else if (event.type === 'approval_given') {
-    const { question = '', approved = null } = approvals.get(event.gate) ?? {};
-    // Two people may answer at once; the first answer stands.
-    if (approved === null) approvals.set(event.gate, { question, approved: event.approved, note: event.note });
+    const { gate, approved, note } = event;
+    const asked = approvals.get(gate);
+    // Two people may answer at once; the first answer stands. One to what is not asked any more counts for nothing else.
+    if (asked?.approved === null) approvals.set(gate, { ...asked, approved, note });
+    if (state.asked?.gate === gate) state.asked = null;
   } else if (event.type === 'cancel_asked') state.cancelAsked = event.reason;
 }
 
@@ -51,7 +55,7 @@ const END_STATUS = { run_completed: 'completed', run_failed: 'failed', run_cance
 /** The end of a run, and its going on. */
 function applyTurn(state: Draft, parts: Parts, event: RunEvent): void {
   if (event.type === 'run_resumed') {
-    Object.assign(state, { waiting: null, paused: null });
+    Object.assign(state, { waiting: null, paused: null, asked: null });
     if (state.status === 'running') return; // also when another process drives it: what was asked and decided stands
     // A run that had ended goes on when a step of it is to be repeated; who agreed before did not agree to that.
     Object.assign(state, { status: 'running', endedAt: null, reason: null, cancelAsked: null });
@@ -61,6 +65,7 @@ function applyTurn(state: Draft, parts: Parts, event: RunEvent): void {
   } else if (event.type === 'run_completed' || event.type === 'run_failed' || event.type === 'run_cancelled') {
     state.status = END_STATUS[event.type];
     state.waiting = null;
+    state.asked = null;
     state.endedAt = event.at;
     state.hasCompleted ||= event.type === 'run_completed';
     state.reason = event.type === 'run_completed' ? null : event.reason;
@@ -83,7 +88,11 @@ function applyReports(parts: Parts, event: RunEvent): void {
     if (event.stepId !== null) listOf(parts.notes, event.stepId).push(event.note);
     else if (event.agentId === null) parts.runNotes.push(event.note);
   } else if (event.type === 'ballot_cast') listOf(parts.ballots, event.stepId).push(event.ballot);
-  else if (event.type === 'usage_recorded') spend(parts, event.stepId, event.agentId, event.usage);
+  else if (event.type === 'usage_recorded') {
+    spend(parts, event.stepId, event.agentId, event.usage);
+    addCost(parts, event.stepId, event.epoch, event.usage.costUsd);
+    answerCame(parts, event);
+  }
 }
 
 /** Time counts from the beginning or the resumption to the last event before the next resumption. */
@@ -98,12 +107,13 @@ function applyTime(state: Draft, parts: Parts, event: RunEvent): void {
   state.seq = event.seq;
 }
 
-/** A run before its first event. */
-export function createFold(): Fold {
-  const parts = createParts();
-  const state = createDraft(parts);
+function foldOn(parts: Parts, state: Draft): Fold {
   return {
     state,
+    copy: () => {
+      const own = copyParts(parts);
+      return foldOn(own, copyDraft(state, own));
+    },
     apply: (events) => {
       for (const event of events) {
         if (event.seq <= state.seq) continue;
@@ -116,6 +126,12 @@ export function createFold(): Fold {
       }
     },
   };
+}
+
+/** A run before its first event. */
+export function createFold(): Fold {
+  const parts = createParts();
+  return foldOn(parts, createDraft(parts));
 }
 
 /** The state that events make, from the first on. */

@@ -17,8 +17,14 @@ export interface FoldedStep {
   readonly epoch: number;
   /** Who claimed it last. */
   readonly owner: string | null;
+  /** Whether the attempt under way has sent a call that costs money. */
+  readonly called: boolean;
   /** The program that works on it, while it does. */
   readonly child: ChildMark | null;
+  /** The epoch in which it was last started over: attempts after it had the same to go by; 0 where it was not. */
+  readonly startedOver: number;
+  /** What the attempts since then cost, in US dollars, as far as their prices are known. */
+  readonly costUsd: number;
   /** Attempts that failed since it was last started over; those that were stopped do not count. */
   readonly failures: number;
   readonly startedAt: number | null;
@@ -30,7 +36,7 @@ export interface FoldedStep {
   readonly reason: string | null;
   /** What it put out; `null` unless it completed. */
   readonly output: StepOutput | null;
-  /** Attempts whose call may have been paid for without an answer. */
+  /** Attempts whose call was in flight when they were cut off, and of which no answer came later: it may have been paid for. */
   readonly possiblyBilledTwice: number;
 }
 
@@ -71,6 +77,8 @@ export interface FoldedRun {
   readonly growthEnd: string | null;
   readonly decisions: readonly Decision[];
   readonly approvals: ReadonlyMap<string, FoldedApproval>;
+  /** What a person is asked now; `null` when nothing is, also while a run waits whose question was answered. */
+  readonly asked: { readonly gate: string; readonly question: string } | null;
   /** What limits the whole run's answer, beside what its agents say. */
   readonly notes: readonly Note[];
   readonly announced: boolean;

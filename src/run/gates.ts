@@ -22,14 +22,20 @@ export interface Asking {
 /** Milliseconds between looks at whether an open question was answered, or its run cancelled, elsewhere. */
 const LOOK_MS = 250;
 
-/** What became of a gate: `null` lets the run go on. */
-function answered({ fold }: RunSession, gate: Gate): DriveEnd | 'open' | null {
+/** Gates whose refusal ends nothing: without it the run goes on and leaves out what was refused. */
+const LEFT_OUT: ReadonlySet<Gate> = new Set(['writing']);
+
+/** What became of a gate: `null` lets the run go on. `isAsked`: its question is on record already. */
+function answered({ fold }: RunSession, gate: Gate, isAsked: boolean): DriveEnd | 'open' | null {
   const { status, cancelAsked, approvals } = fold.state;
   if (status !== 'running') return { why: 'elsewhere' };
   if (cancelAsked !== null) return { why: 'cancelled', reason: cancelAsked };
-  const approved = approvals.get(gate)?.approved ?? null;
+  const approval = approvals.get(gate);
+  // What it was asked about is done again: whoever does that asks anew.
+  if (isAsked && approval === undefined) return { why: 'elsewhere' };
+  const approved = approval?.approved ?? null;
   if (approved === null) return 'open';
-  return approved ? null : { why: 'cancelled', reason: `the approval "${gate}" was refused` };
+  return approved || LEFT_OUT.has(gate) ? null : { why: 'cancelled', reason: `the approval "${gate}" was refused` };
 }
 
 /** Has the person asked until there is an answer, here or elsewhere, or the drive is stopped. */
@@ -50,7 +56,7 @@ async function answerOf(
   const look = async (): Promise<void> => {
     while (!withdrawn.aborted) {
       await session.sync();
-      if (answered(session, gate) !== 'open') over.abort();
+      if (answered(session, gate, true) !== 'open') over.abort();
       await runtime.sleep(LOOK_MS, withdrawn).catch(() => undefined);
     }
   };
@@ -70,8 +76,8 @@ async function answerOf(
 
 /**
  * Stops at a gate until a person has agreed: the run waits, and the one in front of this process is asked, if anyone is.
- * An answer that comes from elsewhere counts as well; the first one does. `null`: the gate is passed. A refusal cancels
- * the run. Rejects with the signal's reason.
+ * An answer that comes from elsewhere counts as well; the first one does. `null`: the run goes on. A refusal cancels the
+ * run, but for `writing`: what was done is kept, and only its files are not written. Rejects with the signal's reason.
  */
 export async function askApproval(
   session: RunSession,
@@ -80,21 +86,21 @@ export async function askApproval(
   { askPerson, signal, standStill }: Asking,
 ): Promise<DriveEnd | null> {
   const { log, run, fold } = session;
-  const before = answered(session, gate);
+  const before = answered(session, gate, false);
   if (before !== 'open') return before;
   const asked: EventBody = { type: 'approval_asked', gate, question };
   await session.take(await log.wait(run.runId, 'approval', [asked]));
   await session.sync();
-  if (answered(session, gate) === 'open' && askPerson !== undefined) {
+  if (answered(session, gate, true) === 'open' && askPerson !== undefined) {
     const answer = await standStill(() => answerOf(session, gate, question, askPerson, signal));
     signal.throwIfAborted();
-    if (answer !== null && answered(session, gate) === 'open') {
+    if (answer !== null && answered(session, gate, true) === 'open') {
       await session.take(await log.note(run.runId, [{ type: 'approval_given', gate, approved: answer, note: null }]));
     }
   }
-  const end = answered(session, gate);
+  const end = answered(session, gate, true);
   if (end === 'open') return { why: 'approval', gate };
   // Who answered elsewhere may go on with the run, or not.
-  if (end === null && fold.state.waiting === 'approval') await session.take(await log.wake(run.runId));
+  if (end === null && fold.state.waiting === 'approval') await session.take(await log.wake(run.runId, { owner: session.owner }));
   return end;
 }

@@ -1,17 +1,23 @@
+import { asData } from '../agent/prompt-changes.ts';
 import type { AskRequest, StepOutput } from '../agent/provider.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
+import type { Note } from '../finding.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Database } from '../store/database.ts';
 import { textColumns, textOf } from '../store/row.ts';
+import { amountWords } from './amount-words.ts';
 import { budgetReached } from './budget.ts';
+import { changedInputs, newNotes } from './changed-inputs.ts';
 import { doerOf, ownBallots, requestOf } from './execute-step.ts';
-import { createFold } from './fold.ts';
 import type { FoldedStep } from './fold.ts';
+import { readySteps } from './ready-steps.ts';
 import { reportedFindings } from './reported-findings.ts';
 import type { Claim } from './run-log.ts';
 import { openSession } from './run-session.ts';
 import type { RunSession } from './run-session.ts';
 import type { RunStore } from './runner.ts';
+import { isAgent, requireAgent, whyNotClaimed } from './why-not-claimed.ts';
+import type { WantedStep } from './why-not-claimed.ts';
 
 /** A step that a host has claimed, and all that it needs to do it. */
 export interface HostStep {
@@ -28,7 +34,7 @@ export interface HostStep {
   readonly leaseUntil: number;
   /** Who the agent is, and by which rules. */
   readonly system: string;
-  /** The question. */
+  /** The question; first, which files are not those that the run began with. */
   readonly prompt: string;
   /** JSON Schema of the answer. */
   readonly answerSchema: Readonly<Record<string, unknown>>;
@@ -58,8 +64,9 @@ export interface Held {
  */
 export interface HostDesk {
   /**
-   * `null`: nothing is ready. Throws `NotFoundError` for a named run or step that is unknown, `ConflictError` when the
-   * budget of the named run is used up; other runs of which that is so are passed over.
+   * `null`: nothing is ready. Throws `NotFoundError` for a named run that is unknown, or has no such step or agent, `ConflictError` when the
+   * budget of the named run is used up, `InvalidInputError` when the file of the step's role has errors; other runs of
+   * which that is so are passed over, as long as there are others.
    */
   claim(input: ClaimInput): Promise<HostStep | null>;
   /**
@@ -72,6 +79,8 @@ export interface HostDesk {
   complete(held: Held, answer: unknown, only?: HostStep['kind']): Promise<StepOutput>;
   /** Gives a step back as failed; `retryable`: it may be claimed again, as often as the skill allows. */
   fail(held: Held, reason: string, retryable: boolean): Promise<void>;
+  /** Why a step that was asked for cannot be claimed; `null` where none was in particular. Throws `NotFoundError`. */
+  whyNot(runId: string, wanted: WantedStep): Promise<string | null>;
   /** Steps of a run that can be claimed now, or that a host has claimed. */
   ready(runId: string): Promise<readonly string[]>;
 }
@@ -93,37 +102,31 @@ const MAX_WAITING_RUNS = 100;
 const HOST_OWNER = 'host:';
 const OPEN: ReadonlySet<string> = new Set(['waiting', 'running']);
 
-/** Steps that are for the host and whose inputs are there. */
+/** Steps that are for the host and whose turn it is. */
 function hostSteps(session: RunSession): readonly FoldedStep[] {
-  const { steps } = session.fold.state;
-  const hasEnded = (id: string): boolean => !OPEN.has(steps.get(id)?.status ?? 'waiting');
-  return [...steps.values()].filter(
-    (step) => OPEN.has(step.status) && step.sees.every(hasEnded) && doerOf(session, step).provider.name === 'host',
-  );
+  return [...readySteps(session.fold.state)].filter((step) => doerOf(session, step).provider.name === 'host');
 }
 
-/** Whether a step is that of an agent of this id or name. */
-function isOf(session: RunSession, step: FoldedStep, wanted: string): boolean {
-  return step.agentId === wanted || doerOf(session, step).agent.name === wanted;
+/** What a host is told of files that are not those that the run began with; their names are data. */
+function changedSection(notes: readonly Note[]): string {
+  return asData('files that changed', notes.map(({ message }) => message).join('\n'));
 }
-
-const MAX_SHARERS = 1;
 
 /** The desk of one database. */
 export function createHostDesk({ db, runtime, store, ...deps }: HostDeskDeps): HostDesk {
   const { log } = store;
   const open = async (runId: string): Promise<RunSession> => {
     const run = await log.load(runId);
-    return openSession(run, createFold(), { ...(await store.session(run)), log, runtime });
+    return openSession(run, await store.fold(runId), { ...(await store.session(run)), log, runtime });
   };
   /** Throws `ConflictError` when a budget leaves no room for another attempt. */
   const requireRoom = (session: RunSession, { agentId }: FoldedStep): void => {
     const clock = { now: runtime.now(), since: session.since() };
-    const reached = budgetReached(session.run.spec.swarm.budget, session.fold.state, agentId, false, session.day, clock);
+    const reached = budgetReached(session.run.spec.swarm.budget, session.fold.state, agentId, false, session, clock);
     if (reached === null) return;
     const { scope, what, limit } = reached;
-    throw new ConflictError(`the budget of the ${scope} is used up: ${limit} (${what})`, {
-      hint: `Go on with run_resume and a higher limit, or end the run with run_cancel; nothing was changed.`,
+    throw new ConflictError(`the budget of the ${scope} is used up: ${amountWords(what, limit)}`, {
+      hint: `${scope === 'swarm' ? 'Raise it with swarm_budget' : 'Go on with run_resume and a higher limit'}, or end the run with run_cancel; nothing was changed.`,
     });
   };
   const waiting = async (): Promise<readonly string[]> => {
@@ -147,16 +150,20 @@ export function createHostDesk({ db, runtime, store, ...deps }: HostDeskDeps): H
   ): Promise<HostStep | null> => {
     const { runId } = session.run;
     requireRoom(session, step);
+    await session.checkRole(doerOf(session, step).agent.type);
     const { run, agent } = session.run.spec.swarm.budget;
     const maxSteps = { run: run.steps, agent: agent.steps };
     const owner = `${HOST_OWNER}${claimant}`;
-    const claimed = await log.claim({ runId, step, owner, provider: 'host', paid: false, leaseMs, maxSteps });
+    const claimed = await log.claim({ runId, step, owner, provider: 'host', leaseMs, maxSteps });
     if (claimed === null) return null;
     await session.take(claimed.events);
     const { epoch, attempt } = claimed.claim;
+    // Whenever a host comes, the run has stood still until then.
+    const changed = await changedInputs(session.run.changes, session.run.startedAt);
+    await session.take(await log.note(runId, newNotes(session.fold.state, changed)));
     const mail = await session.mailOf(step.agentId);
     const doer = doerOf(session, step);
-    const request = await requestOf(session, step, doer, { attempt, sharers: MAX_SHARERS, mail });
+    const request = await requestOf(session, step, doer, { attempt, mail });
     const { system, user } = await deps.prompt(request);
     return {
       runId,
@@ -168,7 +175,7 @@ export function createHostDesk({ db, runtime, store, ...deps }: HostDeskDeps): H
       attempt,
       leaseUntil: runtime.now() + leaseMs,
       system,
-      prompt: user,
+      prompt: changed.length === 0 ? user : `${changedSection(changed)}\n\n${user}`,
       answerSchema: deps.answerSchema(step.kind),
     };
   };
@@ -204,28 +211,34 @@ export function createHostDesk({ db, runtime, store, ...deps }: HostDeskDeps): H
 
   return {
     claim: async (input) => {
+      let damaged: InvalidInputError | null = null;
       for (const runId of input.runId === undefined ? await waiting() : [input.runId]) {
         const session = await open(runId);
-        if (input.stepId !== undefined) stepOf(session, input.stepId);
+        // Of runs that were not named those count that have it.
+        if (input.runId !== undefined && input.stepId !== undefined) stepOf(session, input.stepId);
+        if (input.runId !== undefined && input.agentId !== undefined) requireAgent(session, input.agentId);
         for (const step of hostSteps(session)) {
           const isWanted =
             (input.stepId === undefined || step.id === input.stepId) &&
-            (input.agentId === undefined || isOf(session, step, input.agentId));
+            (input.agentId === undefined || isAgent(doerOf(session, step).agent, input.agentId));
           if (!isWanted || !(await log.isFree(runId, step.id))) continue;
           const claimed = await claimStep(session, step, input).catch((error: unknown) => {
-            if (input.runId === undefined && error instanceof ConflictError) return null;
-            throw error;
+            if (input.runId !== undefined) throw error;
+            if (error instanceof InvalidInputError) damaged ??= error;
+            else if (!(error instanceof ConflictError)) throw error;
+            return null;
           });
           if (claimed !== null) return claimed;
         }
       }
+      if (damaged !== null) throw damaged;
       return null;
     },
     complete: async (which, answer, only) => {
       const { session, step, claim } = await held(which, only);
       const { attempt } = claim;
       // What came since the claim was not shown: it must not count as read.
-      const request = await requestOf(session, step, doerOf(session, step), { attempt, sharers: MAX_SHARERS, mail: [] });
+      const request = await requestOf(session, step, doerOf(session, step), { attempt, mail: [] });
       const parsed = await deps.parse(request, answer);
       if (!parsed.ok) {
         throw new InvalidInputError(`answer: ${parsed.reason}`, {
@@ -248,6 +261,7 @@ export function createHostDesk({ db, runtime, store, ...deps }: HostDeskDeps): H
       const events = await log.fail(claim, { code: 'host', reason, retryAt, provider: 'host' });
       if (events === null) throw lost(which);
     },
+    whyNot: async (runId, wanted) => whyNotClaimed(await open(runId), wanted),
     ready: async (runId) => hostSteps(await open(runId)).map(({ id }) => id),
   };
 }

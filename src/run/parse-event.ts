@@ -101,8 +101,9 @@ const scope = z.object({
 });
 const NO_SCOPE = { mode: 'tree', base: null, git: null, files: [], skipped: [], notes: [] } as const;
 const budget = z.object({
-  scope: z.enum(['run', 'agent', 'day']),
+  scope: z.enum(['run', 'agent', 'day', 'swarm']),
   agentId: z.string().exactOptional(),
+  swarmId: z.string().exactOptional(),
   what: z.enum(['tokens', 'costUsd', 'wallMs', 'steps']),
   limit: z.number(),
   used: z.number(),
@@ -141,6 +142,7 @@ const eventBody = z.discriminatedUnion('type', [
     owner: z.string().default(''),
     provider: z.string().default('local'),
     possiblyBilledTwice: z.literal(true).exactOptional(),
+    pool: z.object({ tokens: z.number().nullable(), costUsd: z.number().nullable() }).exactOptional(),
   }),
   z.object({
     type: z.literal('step_completed'),
@@ -164,7 +166,14 @@ const eventBody = z.discriminatedUnion('type', [
     possiblyBilled: z.literal(true).exactOptional(),
   }),
   z.object({ type: z.literal('step_reset'), ...ref, reason: z.string() }),
-  z.object({ type: z.literal('usage_recorded'), ...ref, epoch: z.number(), usage }),
+  z.object({
+    type: z.literal('usage_recorded'),
+    ...ref,
+    epoch: z.number(),
+    usage,
+    possiblyBilled: z.literal(true).exactOptional(),
+  }),
+  z.object({ type: z.literal('call_started'), ...ref, epoch: z.number() }),
   z.object({
     type: z.literal('tool_called'),
     ...ref,
@@ -185,12 +194,18 @@ const eventBody = z.discriminatedUnion('type', [
     ballot: ballotSchema,
   }),
   z.object({ type: z.literal('decision_made'), decision }),
-  z.object({ type: z.literal('run_waiting'), for: z.literal('host'), steps: z.array(z.string()) }),
+  z.object({
+    type: z.literal('run_waiting'),
+    for: z.literal('host'),
+    steps: z.array(z.string()),
+    count: z.number().exactOptional(),
+  }),
   z.object({ type: z.literal('run_paused'), budget, done: z.array(z.string()), remaining: z.array(z.string()) }),
   z.object({ type: z.literal('approval_asked'), gate: z.string(), question: z.string() }),
   z.object({ type: z.literal('approval_given'), gate: z.string(), approved: z.boolean(), note: z.string().nullable() }),
   z.object({ type: z.literal('budget_raised'), what: z.string(), from: z.number().nullable(), to: z.number().nullable() }),
   z.object({ type: z.literal('run_resumed'), owner: z.string() }),
+  z.object({ type: z.literal('run_left'), owner: z.string() }),
   z.object({ type: z.literal('cancel_asked'), reason: z.string() }),
   z.object({
     type: z.literal('run_completed'),

@@ -35,7 +35,7 @@ export function patientLog(log: RunLog): RunLog {
     grow: (runId, steps, reason) => patiently(() => log.grow(runId, steps, reason)),
     note: (runId, events) => patiently(() => log.note(runId, events)),
     wait: (runId, waiting, events) => patiently(() => log.wait(runId, waiting, events)),
-    wake: (runId, reset) => patiently(() => log.wake(runId, reset)),
+    wake: (runId, by) => patiently(() => log.wake(runId, by)),
     askCancel: (runId, reason) => patiently(() => log.askCancel(runId, reason)),
     respecify: (runId, spec, events) => patiently(() => log.respecify(runId, spec, events)),
     finish: (runId, status, summary, event, also) => patiently(() => log.finish(runId, status, summary, event, also)),

@@ -154,6 +154,8 @@ function checkRule({ rule, options, quorum, judge }: NewPoll, eligible: readonly
   if (quorum !== undefined && quorum > eligible.length) {
     throw invalid('quorum', `is ${quorum}, and only ${eligible.length} may vote`);
   }
+  if (rule === 'quorum' && quorum === undefined)
+    throw invalid('quorum', 'is missing; the rule quorum needs how many ballots an option has to get');
   if (rule === 'judge' && judge === undefined) throw invalid('judge', 'is missing; the rule judge needs the voter who decides');
   if (rule !== 'judge' && judge !== undefined) throw invalid('judge', `has no meaning under the rule ${rule}`);
   if (judge !== undefined && !eligible.includes(judge)) throw invalid('judge', `${JSON.stringify(judge)} is none of the voters`);

@@ -50,7 +50,8 @@ export async function replay(journal: Pick<Journal, 'read'>, projectRoot: string
   }
   const texts = renderOutputs(report, state.started.formats, state.started.version);
   const files: Replay['files'][number][] = [];
-  for (const [name, text] of texts) {
+  // Those of a run that was refused to write any are nowhere.
+  for (const [name, text] of report.outputs.length === 0 ? [] : texts) {
     const there = await readOutput(projectRoot, runId, name);
     const same = there === text ? 'same' : 'different';
     files.push({ path: `${folderOf(runId)}/${name}`, state: there === null ? 'missing' : same });

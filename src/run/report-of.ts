@@ -16,6 +16,13 @@ export const FILE_NAMES: Readonly<Record<Format, string>> = {
   sarif: 'report.sarif',
 };
 
+/** Why a run writes no files where a person refused that; `null` where nobody did. */
+export function whyNotWritten({ approvals }: Pick<FoldedRun, 'approvals'>): string | null {
+  const { approved = null, note = null } = approvals.get('writing') ?? {};
+  if (approved !== false) return null;
+  return `its files were not written: the approval "writing" was refused${note === null || note === '' ? '' : ` (${note})`}`;
+}
+
 /** What an agent did, over all its steps: its first failure or skip says why it did not come to its end. */
 function describeAgent(
   { id, name, type, capabilities }: NonNullable<FoldedRun['started']>['agents'][number],
@@ -79,6 +86,7 @@ export function reportOf(runId: string, state: FoldedRun): Report | null {
   const gathered = gatherFindings(state);
   const answers = finalAnswers(steps);
   const spending = spendingOf(state);
+  const notWritten = whyNotWritten(state);
   return buildReport({
     run: {
       id: runId,
@@ -90,6 +98,7 @@ export function reportOf(runId: string, state: FoldedRun): Report | null {
       status: 'completed',
       ...(started.reason === undefined ? {} : { planReason: started.reason }),
       ...(state.growthEnd === null ? {} : { growthEnd: state.growthEnd }),
+      ...(notWritten === null ? {} : { notWritten }),
       startedAt: started.at,
       durationMs: Math.max(0, state.lastStepAt - started.at), // clocks are set back
     },
@@ -104,6 +113,6 @@ export function reportOf(runId: string, state: FoldedRun): Report | null {
     ],
     ...(answers.length === 0 ? {} : { answers }),
     ...(spending === null ? {} : { spending }),
-    outputs: started.formats.map((format) => `${folderOf(runId)}/${FILE_NAMES[format]}`),
+    outputs: notWritten === null ? started.formats.map((format) => `${folderOf(runId)}/${FILE_NAMES[format]}`) : [],
   });
 }

@@ -1,15 +1,17 @@
 import { endOrphan } from '../agent/child-mark.ts';
-import { isPaid } from '../agent/provider.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import type { EventBody } from '../events.ts';
 import type { Budgets } from '../skill/skill.ts';
 import type { Runtime } from '../runtime.ts';
+import { amountWords } from './amount-words.ts';
 import { emptySummary } from './conclude.ts';
-import { createFold } from './fold.ts';
 import type { FoldedRun } from './fold.ts';
 import type { Journal } from './journal.ts';
+import { createKeptRuns } from './kept-runs.ts';
+import type { KeptRuns } from './kept-runs.ts';
 import type { RunLog, StoredRun } from './run-log.ts';
 import { ownerIsGone } from './who-drives.ts';
+import { removeOutputs } from './write-outputs.ts';
 
 /** Limits to set instead of a run's own; what is left out stays. */
 export type Raise = { readonly [K in keyof Budgets]?: number | undefined };
@@ -38,7 +40,7 @@ export interface RunControl {
    */
   raise(runId: string, raise: Raise): Promise<void>;
   /**
-   * Has a step and all that depends on it done again. Throws `NotFoundError` for an unknown step, `ConflictError` while the
+   * Has a step and all that depends on it done again; the files of an earlier result are removed. Throws `NotFoundError` for an unknown step, `ConflictError` while the
    * run is driven.
    * @returns the steps
    */
@@ -49,6 +51,9 @@ export interface RunControlDeps {
   readonly log: RunLog;
   readonly journal: Journal;
   readonly runtime: Runtime;
+  readonly projectRoot: string;
+  /** Default: nothing is kept. */
+  readonly kept?: KeptRuns | undefined;
 }
 
 /** A step and all steps that see its output, directly or through others, in the plan's order. */
@@ -58,6 +63,14 @@ function dependents({ steps }: FoldedRun, from: string): readonly { readonly id:
   return [...steps.values()].filter(({ id }) => again.has(id));
 }
 
+/** How calls name what a budget limits, and how much of it one of their unit is. */
+const CALLED: Readonly<Record<keyof Budgets, { readonly parameter: string; readonly per: number }>> = {
+  tokens: { parameter: 'maxTokens', per: 1 },
+  costUsd: { parameter: 'maxCostUsd', per: 1 },
+  wallMs: { parameter: 'maxSeconds', per: 1000 },
+  steps: { parameter: 'maxSteps', per: 1 },
+};
+
 function usedOf(state: FoldedRun, what: keyof Budgets): number {
   const used = state.used.get('');
   if (what === 'wallMs') return state.activeMs;
@@ -65,23 +78,20 @@ function usedOf(state: FoldedRun, what: keyof Budgets): number {
 }
 
 /** The controls over the runs of one database. */
-export function createRunControl({ log, journal, runtime }: RunControlDeps): RunControl {
+export function createRunControl({ log, journal, runtime, projectRoot, kept = createKeptRuns() }: RunControlDeps): RunControl {
   const look: RunControl['look'] = async (runId) => {
     const run = await log.load(runId);
-    const folded = createFold();
-    for (;;) {
-      const events = await journal.read(runId, { after: folded.state.seq, limit: 1_000 });
-      if (events.length === 0) return { run, state: folded.state };
-      folded.apply(events);
-    }
+    const { state } = await kept.fold(runId, (after) => journal.read(runId, { after, limit: 1_000 }));
+    return { run, state };
   };
   /** What processes that are gone had under way: it may have been paid for, and what they had started would go on to cost money. */
   const endOrphans = async (runId: string): Promise<void> => {
-    for (const { id, agentId, status, owner, epoch, attempt, provider, child } of (await look(runId)).state.steps.values()) {
+    for (const { id, agentId, status, owner, epoch, attempt, provider, called, child } of (
+      await look(runId)
+    ).state.steps.values()) {
       if (status !== 'running' || owner === null || !ownerIsGone(owner, runtime)) continue;
       const claim = { runId, stepId: id, agentId, owner, epoch, attempt };
-      const possiblyBilled = isPaid(provider);
-      const stopped = { code: 'cancelled', reason: 'its process was gone', provider: provider ?? '', possiblyBilled };
+      const stopped = { code: 'cancelled', reason: 'its process was gone', provider: provider ?? '', possiblyBilled: called };
       await log.fail(claim, { ...stopped, retryAt: runtime.now() });
       if (child !== null) await endOrphan(child, runtime);
     }
@@ -100,15 +110,18 @@ export function createRunControl({ log, journal, runtime }: RunControlDeps): Run
       // Whoever drives it ends it, unless it waits: also since the question whether it is driven was answered.
       if (isDriven && (await log.flags(runId)).waiting === null) return;
       await log.finish(runId, 'cancelled', emptySummary({ run }, reason), { type: 'run_cancelled', reason });
+      await removeOutputs(projectRoot, runId); // of one that was killed when it had written them
       await endOrphans(runId);
     },
     approve: async (runId, { gate, approved, note }) => {
       const { state } = await look(runId);
-      const open = [...state.approvals].filter(([, { approved: answer }]) => answer === null).map(([name]) => name);
-      const [first] = open;
-      if (state.waiting !== 'approval' || first === undefined) {
-        throw new ConflictError(`the run ${runId} waits for no approval`, {
-          hint: 'Look at it with `skillflow show`; nothing was changed.',
+      const first = state.asked?.gate;
+      if (first === undefined) {
+        const isAnswered = state.waiting === 'approval';
+        throw new ConflictError(`the run ${runId} waits for no approval${isAnswered ? ' any more: it was answered' : ''}`, {
+          hint: isAnswered
+            ? `Go on with it by \`skillflow resume ${runId}\`; nothing was changed.`
+            : 'Look at it with `skillflow show`; nothing was changed.',
         });
       }
       if (gate !== undefined && gate !== first) {
@@ -131,7 +144,7 @@ export function createRunControl({ log, journal, runtime }: RunControlDeps): Run
       const { paused } = state;
       if (paused?.scope === 'day' && raise[paused.what] !== undefined) {
         throw new ConflictError(
-          `the run ${runId} paused at the limit of the day, ${paused.limit} (${paused.what}), not at its own`,
+          `the run ${runId} paused at the limit of the day, ${amountWords(paused.what, paused.limit)}, not at its own`,
           {
             hint: "Raise the project's limit of a day in the configuration, or go on tomorrow (UTC); nothing was changed.",
           },
@@ -145,9 +158,11 @@ export function createRunControl({ log, journal, runtime }: RunControlDeps): Run
         const isAgents = paused?.scope === 'agent' && paused.what === what;
         const used = isAgents ? paused.used : usedOf(state, what);
         if (to <= used) {
-          throw new InvalidInputError(`${what} is ${to}, and ${used} are used already`, {
-            hint: `Give more than ${used}; nothing was changed.`,
-            details: { parameter: what },
+          const { parameter, per } = CALLED[what];
+          const least = used / per;
+          throw new InvalidInputError(`${parameter}: expected more than ${least}; ${amountWords(what, used)} used already`, {
+            hint: `Give more than ${least}; nothing was changed.`,
+            details: { parameter },
           });
         }
         const scope = isAgents ? 'agent' : 'run';
@@ -170,7 +185,8 @@ export function createRunControl({ log, journal, runtime }: RunControlDeps): Run
         });
       }
       const steps = dependents(state, fromStep);
-      await log.wake(runId, steps);
+      await log.wake(runId, { reset: steps });
+      await removeOutputs(projectRoot, runId); // they tell of what does not stand any more
       return steps.map(({ id }) => id);
     },
   };

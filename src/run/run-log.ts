@@ -11,13 +11,16 @@ import type { Plan, PlanStep } from '../swarm/plan.ts';
 import type { Room } from './claim-room.ts';
 import { createAttemptEnds } from './end-attempt.ts';
 import type { Journal } from './journal.ts';
+import { createKeptRuns } from './kept-runs.ts';
+import type { KeptRuns } from './kept-runs.ts';
 import { LEASE_MS } from './lease.ts';
-import { packChanges, parseSpec, unpackChanges } from './run-spec.ts';
+import { packChanges, unpackChanges } from './run-spec.ts';
 import type { RunSpec } from './run-spec.ts';
 import { createRunStates } from './run-states.ts';
 import type { RunSummary } from './runs.ts';
 import { startedEvent } from './started-event.ts';
 import { createStepClaims, flagsOf } from './step-claims.ts';
+import type { PoolPart } from './swarm-pool.ts';
 
 export interface BeginRun {
   readonly spec: RunSpec;
@@ -44,8 +47,15 @@ export interface ClaimRequest extends Room {
   readonly step: Pick<PlanStep, 'id' | 'agentId'>;
   readonly owner: string;
   readonly provider: string;
-  readonly paid: boolean;
   readonly leaseMs: number;
+}
+
+/** A step that was claimed. */
+interface Claimed {
+  readonly claim: Claim;
+  readonly events: readonly RunEvent[];
+  /** What it may use of its swarm's pool; `null` where there is none. */
+  readonly pool: PoolPart | null;
 }
 
 export interface StepResult {
@@ -77,6 +87,7 @@ export interface StoredRun {
 
 /** What stops a claim. */
 export interface RunFlags {
+  readonly swarmId: string | null;
   readonly status: string;
   readonly waiting: string | null;
   readonly cancelAsked: boolean;
@@ -94,7 +105,7 @@ export interface RunLog {
   load(runId: string): Promise<StoredRun>;
   flags(runId: string): Promise<RunFlags>;
   /** Takes a waiting step, or one whose owner is gone. `null`: another has it, it has ended, or the run was stopped. */
-  claim(request: ClaimRequest): Promise<{ readonly claim: Claim; readonly events: readonly RunEvent[] } | null>;
+  claim(request: ClaimRequest): Promise<Claimed | null>;
   /** Whether a step can be claimed now. */
   isFree(runId: string, stepId: string): Promise<boolean>;
   /** Renews all claims of an owner, and says that it drives the run. */
@@ -114,9 +125,12 @@ export interface RunLog {
   wait(runId: string, waiting: 'host' | 'budget' | 'approval', events: readonly EventBody[]): Promise<readonly RunEvent[] | null>;
   /**
    * This process goes on with the run; `null` when it has ended. `reset`: steps to do again, which also opens a run that
-   * has ended.
+   * has ended. `owner`: who drives it from now on.
    */
-  wake(runId: string, reset?: readonly Pick<PlanStep, 'id' | 'agentId'>[]): Promise<readonly RunEvent[] | null>;
+  wake(
+    runId: string,
+    by?: { readonly owner?: string; readonly reset?: readonly Pick<PlanStep, 'id' | 'agentId'>[] },
+  ): Promise<readonly RunEvent[] | null>;
   /** Asks whoever drives the run to stop; `null` when it has ended. */
   askCancel(runId: string, reason: string): Promise<readonly RunEvent[] | null>;
   /**
@@ -147,6 +161,8 @@ export interface RunLogDeps {
   readonly runtime: Runtime;
   /** Milliseconds for which the run and its claims hold unless they are renewed; default {@link LEASE_MS}. */
   readonly leaseMs?: number | undefined;
+  /** Default: nothing is kept from one log to the next. */
+  readonly kept?: KeptRuns | undefined;
 }
 
 /** A text as a column takes it: well-formed, without NUL, at which the database would end it. */
@@ -191,9 +207,14 @@ async function insertRun(
   await insertSteps(queries, runId, plan.steps);
 }
 
-async function loadRun({ db }: RunLogDeps, runId: string): Promise<StoredRun> {
+async function readChanges(db: Database, runId: string): Promise<ChangeSet> {
+  const row = await db.get(`SELECT ${bytesOnly('body')} AS body FROM run_input WHERE run_id = ?`, [runId]);
+  return unpackChanges(bytesOf(row ?? {}, 'body'));
+}
+
+async function loadRun(db: Database, kept: KeptRuns, runId: string): Promise<StoredRun> {
   const row = await db.get(
-    `SELECT ${textColumns(['spec'])}, ${numberColumns(['created_at'])}, ${bytesOnly('body')} AS body
+    `SELECT ${textColumns(['spec'])}, ${numberColumns(['created_at'])}
      FROM run JOIN run_input ON run_input.run_id = run.id WHERE run.id = ?`,
     [runId],
   );
@@ -203,17 +224,13 @@ async function loadRun({ db }: RunLogDeps, runId: string): Promise<StoredRun> {
       hint: 'List the runs with `skillflow runs`; those of earlier versions cannot be resumed.',
     });
   }
-  return {
-    runId,
-    spec: parseSpec(json),
-    changes: unpackChanges(bytesOf(row, 'body')),
-    startedAt: numberOf(row, 'created_at'),
-  };
+  const input = await kept.input({ runId, spec: json }, () => readChanges(db, runId));
+  return { runId, ...input, startedAt: numberOf(row, 'created_at') };
 }
 
 /** Journals and tables of one database as a run's log. */
 export function createRunLog(deps: RunLogDeps): RunLog {
-  const { db, journal, runtime } = deps;
+  const { db, journal, runtime, kept = createKeptRuns() } = deps;
   return {
     ...createStepClaims(deps),
     ...createAttemptEnds(deps),
@@ -223,7 +240,7 @@ export function createRunLog(deps: RunLogDeps): RunLog {
       const events = await journal.append(runId, [startedEvent(run)], (queries) => insertRun(queries, runId, run, deps));
       return { runId, events };
     },
-    load: (runId) => loadRun(deps, runId),
+    load: (runId) => loadRun(db, kept, runId),
     flags: (runId) => flagsOf(db, runId),
     grow: async (runId, steps, reason) => {
       const [first] = steps;

@@ -6,6 +6,7 @@ import type { DayBudget } from './budget.ts';
 import type { Fold } from './fold.ts';
 import { patientLog } from './patient-log.ts';
 import type { RunLog, StoredRun } from './run-log.ts';
+import type { Pool } from './swarm-pool.ts';
 
 /** Who thinks for whom in a run. */
 export interface Thinkers {
@@ -18,9 +19,13 @@ export interface SessionDeps {
   readonly runtime: Runtime;
   readonly thinkers: Thinkers;
   readonly roleOf: (type: string) => Promise<Role>;
+  /** Throws `InvalidInputError` where the file of an agent type's role has errors: no other role is to work in its stead. */
+  readonly checkRole: (type: string) => Promise<void>;
   readonly mailOf: (agentId: string) => Promise<readonly SeenMessage[]>;
   /** What all runs of the project may use today, and have used. */
   readonly readDay: () => Promise<DayBudget>;
+  /** What all runs of its swarm may use together, and have used; `null` where there is no limit. */
+  readonly readPool: () => Promise<Pool | null>;
   /** Events after a place. */
   readonly read: (after: number) => Promise<readonly RunEvent[]>;
   /** Changes whenever another process has committed. */
@@ -40,6 +45,8 @@ export interface RunSession extends SessionDeps {
   readonly fold: Fold;
   /** As of the last {@link sync}. */
   readonly day: DayBudget;
+  /** As of the last {@link sync}. */
+  readonly pool: Pool | null;
   /** Takes in events that this process has just written, or reads what it lacks; `null` changes nothing. */
   take(events: readonly RunEvent[] | null): Promise<void>;
   /** Reads what other processes wrote, where they may have written. */
@@ -67,6 +74,7 @@ export async function openSession(stored: StoredRun, fold: Fold, deps: SessionDe
   };
   await readOn();
   let day = await deps.readDay();
+  let pool = await deps.readPool();
   isOpen = true;
   return {
     ...deps,
@@ -76,6 +84,9 @@ export async function openSession(stored: StoredRun, fold: Fold, deps: SessionDe
     },
     get day() {
       return day;
+    },
+    get pool() {
+      return pool;
     },
     fold,
     take: async (events) => {
@@ -90,6 +101,7 @@ export async function openSession(stored: StoredRun, fold: Fold, deps: SessionDe
       if (version === seen) return;
       await readOn();
       day = await deps.readDay();
+      pool = await deps.readPool();
       seen = version;
     },
     since: () => since,

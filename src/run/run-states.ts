@@ -50,12 +50,12 @@ export function createRunStates({
 
   return {
     wait: (runId, waiting, events) => change(runId, WAIT, [waiting, runId], events),
-    wake: async (runId, reset = []) => {
+    wake: async (runId, { owner, reset = [] } = {}) => {
       const { host, pid } = runtime;
       // Who drives it already stays on record.
       const joins = (await isDrivenElsewhere(db, runId, runtime)) ? 1 : 0;
       const events: readonly EventBody[] = [
-        { type: 'run_resumed', owner: `${host}/${pid}` },
+        { type: 'run_resumed', owner: owner ?? `${host}/${pid}` },
         ...reset.map(({ id, agentId }): EventBody => {
           return { type: 'step_reset', stepId: id, agentId, reason: 'it is to be done again' };
         }),
@@ -79,6 +79,7 @@ export function createRunStates({
           return;
         }
         await queries.run(HAND_OVER, [other.pid, other.host, runId, runtime.pid, runtime.host]);
+        bodies.push({ type: 'run_left', owner });
       });
       return { goesOn, events };
     },

@@ -1,13 +1,15 @@
 import type { ProviderName } from '../agent/provider.ts';
+import { roleNameOf } from '../agent/roles/aliases.ts';
 import { redactSecrets } from '../analysis/secrets-redact.ts';
 import type { ChangeSet, Selection } from '../changes.ts';
 import { BusyError, CancelledError, ConflictError, toSkillflowError } from '../errors.ts';
 import type { SkillflowError } from '../errors.ts';
 import type { EventBody, RunEvent } from '../events.ts';
+import type { Note } from '../finding.ts';
 import type { Runtime } from '../runtime.ts';
 import type { SwarmSpec } from '../skill/skill.ts';
 import { makePlan } from '../swarm/make-plan.ts';
-import { changedInputs } from './changed-inputs.ts';
+import { changedInputs, newNotes } from './changed-inputs.ts';
 import { conclude, emptySummary, failRun } from './conclude.ts';
 import { drive } from './drive.ts';
 import type { DriveEnd } from './drive.ts';
@@ -17,6 +19,7 @@ import { askApproval } from './gates.ts';
 import type { AskPerson, Asking } from './gates.ts';
 import { keepLease } from './keep-lease.ts';
 import type { RunLog, StoredRun } from './run-log.ts';
+import { readySteps } from './ready-steps.ts';
 import { openSession } from './run-session.ts';
 import type { RunSession, SessionDeps } from './run-session.ts';
 import type { RunSpec } from './run-spec.ts';
@@ -24,6 +27,7 @@ import { spendingWords } from './spending-words.ts';
 import { startTime } from './time-left.ts';
 import type { TimeLeft } from './time-left.ts';
 import type { VoterRecords } from './voter-records.ts';
+import { removeOutputs } from './write-outputs.ts';
 
 export interface RunRequest {
   readonly skill: {
@@ -37,6 +41,8 @@ export interface RunRequest {
   readonly selection: Selection;
   readonly provider: ProviderName;
   readonly swarmId?: string | null;
+  /** What is to be said of the run from the beginning. */
+  readonly notes?: readonly Note[] | undefined;
   /** Hears of the run's id when it is on record, before any step. */
   readonly onBegun?: ((runId: string) => Promise<void>) | undefined;
 }
@@ -62,6 +68,8 @@ export interface Estimate {
 export interface RunStore {
   readonly log: RunLog;
   readonly voters: VoterRecords;
+  /** A run as its events tell it, to go on with. */
+  readonly fold: (runId: string) => Promise<Fold>;
   /** What a session needs besides its log. */
   readonly session: (run: StoredRun) => Promise<Omit<SessionDeps, 'log' | 'runtime'>>;
 }
@@ -127,6 +135,14 @@ async function leaveRun(session: RunSession, reason: string): Promise<void> {
   });
 }
 
+/** How many steps that wait an event names: wide runs wait once for each of their steps. */
+const MAX_NAMED = 20;
+
+function waitingEvent(steps: readonly string[]): EventBody {
+  const all = { type: 'run_waiting', for: 'host' } as const;
+  return steps.length <= MAX_NAMED ? { ...all, steps } : { ...all, steps: steps.slice(0, MAX_NAMED), count: steps.length };
+}
+
 /** Has the run wait; one that is to be cancelled, which the drive has not heard of yet, is. */
 async function waitFor(session: RunSession, what: 'host' | 'budget', event: EventBody): Promise<void> {
   const { log, run, fold } = session;
@@ -146,7 +162,7 @@ async function record(session: RunSession, end: DriveEnd, concluding: () => Prom
       return;
     }
     case 'host':
-      await waitFor(session, 'host', { type: 'run_waiting', for: 'host', steps: end.steps });
+      await waitFor(session, 'host', waitingEvent(end.steps));
       return;
     case 'budget': {
       const steps = [...fold.state.steps.values()];
@@ -229,26 +245,19 @@ async function driveSession(
     else await failRun(session, error.code, error.message);
     if (error.code === 'internal') throw error;
   } finally {
+    const { status } = session.fold.state;
+    // What an earlier result told, or what was written just before this end.
+    if (status === 'failed' || status === 'cancelled') await removeOutputs(projectRoot, session.run.runId);
     await lease.end();
     await letGo();
   }
 }
 
-/** What to say of files that are still to be looked at and are not those that the run began with. */
-async function newNotes({ run, fold }: RunSession): Promise<readonly EventBody[]> {
-  const isOpen = [...fold.state.steps.values()].some(({ status }) => status === 'waiting' || status === 'running');
-  if (!isOpen) return [];
-  const told = new Set(fold.state.notes.map(({ message }) => message));
-  const notes = (await changedInputs(run.changes)).filter(({ message }) => !told.has(message));
-  return notes.map((note) => ({ type: 'note_added', stepId: null, agentId: null, note }));
-}
-
 /** A fold whose events the follower hears as well. */
-function followedFold({ onEvents }: Following): Fold {
+function followedFold(onEvents: NonNullable<Following['onEvents']>): Fold {
   const fold = createFold();
-  if (onEvents === undefined) return fold;
   return {
-    state: fold.state,
+    ...fold,
     apply: (events) => {
       const { seq } = fold.state;
       fold.apply(events);
@@ -273,14 +282,16 @@ export function createRunner(deps: RunnerDeps): Runner {
             ? new CancelledError('the run was cancelled before it began', { cause: thrown })
             : thrown;
         });
-        const plan = makePlan({ ...swarm, judge: swarm.decision.judge, task: request.task });
+        const plan = makePlan({ ...swarm, judge: swarm.decision.judge, task: request.task, roleOf: roleNameOf });
         const { log, voters, session } = await deps.openStore();
         const spec = toSpec(request, plan.agents);
         const { version } = deps;
         const { runId } = await log.begin({ spec, version, changes, plan, startedAt, swarmId: request.swarmId ?? null });
+        await log.note(runId, newNotes({ notes: [] }, request.notes ?? []));
         await request.onBegun?.(runId);
         const run: StoredRun = { runId, spec, changes, startedAt };
-        const opened = await openSession(run, followedFold(following), { ...(await session(run)), log, runtime });
+        const fold = following.onEvents === undefined ? createFold() : followedFold(following.onEvents);
+        const opened = await openSession(run, fold, { ...(await session(run)), log, runtime });
         await driveSession(opened, deps, voters, following, time);
         return runId;
       } finally {
@@ -288,11 +299,16 @@ export function createRunner(deps: RunnerDeps): Runner {
       }
     },
     resume: async (runId, following) => {
-      const { log, voters, session } = await deps.openStore();
+      const { log, voters, session, fold } = await deps.openStore();
       const run = await log.load(runId);
-      const opened = await openSession(run, followedFold(following), { ...(await session(run)), log, runtime });
-      const notes = await newNotes(opened);
-      const events = await opened.log.wake(runId);
+      // Who follows hears of all from the beginning.
+      const folded = following.onEvents === undefined ? await fold(runId) : followedFold(following.onEvents);
+      const opened = await openSession(run, folded, { ...(await session(run)), log, runtime });
+      const notes = newNotes(
+        opened.fold.state,
+        readySteps(opened.fold.state).next().done !== true ? await changedInputs(run.changes, run.startedAt) : [],
+      );
+      const events = await opened.log.wake(runId, { owner: opened.owner });
       if (events === null) {
         throw new ConflictError(`the run ${runId} has ended: it is ${opened.fold.state.status}`, {
           hint: 'Do steps of it again with `skillflow retry <run> --from <step>`, or run the skill again.',

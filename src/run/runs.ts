@@ -42,7 +42,7 @@ export const runSummarySchema = z.object({
   bySeverity: z.record(z.string(), z.number()),
   /** Paths from the project root. */
   outputs: z.array(z.string()),
-  /** Why it failed or was cancelled. */
+  /** Why it failed or was cancelled, or wrote no files. */
   reason: z.string().nullable(),
 });
 /** What came of a run, in figures. */
@@ -78,6 +78,8 @@ export interface Runs {
   /** Newest first. */
   list(options: { readonly limit: number; readonly offset: number }): Promise<readonly RunRecord[]>;
   count(): Promise<number>;
+  /** Those whose steps the host does and that have not ended, the oldest first. */
+  forHost(limit: number): Promise<readonly RunRecord[]>;
   /** Throws `NotFoundError`. A prefix of the id is enough where it is unique. */
   get(runId: string): Promise<RunRecord>;
   steps(runId: string): Promise<readonly StepRecord[]>;
@@ -158,6 +160,13 @@ export function createRuns({ db, journal, runtime }: RunsDeps): Runs {
       return rows.map(toRecord);
     },
     count: async () => numberOf((await db.get('SELECT count(*) AS n FROM run')) ?? {}, 'n'),
+    forHost: async (limit) => {
+      const rows = await db.all(
+        `${RUN} WHERE run.status = 'running' AND run.provider = 'host' ORDER BY run.created_at, run.id LIMIT ?`,
+        [limit],
+      );
+      return rows.map(toRecord);
+    },
     get: async (runId) => toRecord(await find(runId)),
     steps: async (runId) => {
       const rows = await db.all(`${STEP} WHERE run_id = ? ORDER BY step.round, step.id`, [runId]);

@@ -1,4 +1,5 @@
 import type { RunEvent } from '../events.ts';
+import { dollars } from './amount-words.ts';
 
 /** What a run may cost, and where it stops. */
 export function spendingWords({
@@ -6,6 +7,6 @@ export function spendingWords({
   costUsd,
   budgetUsd,
 }: Pick<RunEvent & { readonly type: 'spending_announced' }, 'provider' | 'costUsd' | 'budgetUsd'>): string {
-  const cost = costUsd === null ? 'an unknown amount' : `up to about $${costUsd.toFixed(2)}`;
-  return `${provider} may cost ${cost}; ${budgetUsd === null ? 'there is no limit' : `it pauses at $${budgetUsd}`}`;
+  const cost = costUsd === null ? 'an unknown amount' : `up to about ${dollars(costUsd)}`;
+  return `${provider} may cost ${cost}; ${budgetUsd === null ? 'there is no limit' : `it pauses at ${dollars(budgetUsd)}`}`;
 }

@@ -31,7 +31,10 @@ const MAX_OTHERS = 50;
 const shortened = (text: string): string =>
   text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}… (${text.length} characters in all)`;
 
-/** What the steps of a run have answered in words so far, whatever became of the run. Throws `NotFoundError`. */
+/**
+ * What the steps of a run have answered in words so far, whatever became of the run; what judges say only once it has
+ * ended, as it may tell others that are yet to vote how they did. Throws `NotFoundError`.
+ */
 export async function readAnswers(runs: Runs, runId: string): Promise<Answers> {
   const fold = createFold();
   for (;;) {
@@ -47,7 +50,9 @@ export async function readAnswers(runs: Runs, runId: string): Promise<Answers> {
     const { text = '', confidence = null } = output ?? {};
     const final = last.has(id);
     const answer = { agentId, agentName: names.get(agentId) ?? null, stepId: id, kind, final };
-    return text === '' ? [] : [{ ...answer, text: final ? text : shortened(text), confidence }];
+    return text === '' || (kind === 'judge' && status === 'running')
+      ? []
+      : [{ ...answer, text: final ? text : shortened(text), confidence }];
   });
   const others = all.filter(({ final }) => !final);
   const shown = others.slice(0, MAX_OTHERS);

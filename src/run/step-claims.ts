@@ -5,11 +5,21 @@ import { numberColumns, numberOf, numberOrNull, textColumns, textOf, textOrNull 
 import { hasRoom } from './claim-room.ts';
 import { LEASE_MS } from './lease.ts';
 import type { Claim, ClaimRequest, RunFlags, RunLog, RunLogDeps } from './run-log.ts';
+import { poolPart, poolReached, readPool } from './swarm-pool.ts';
+import type { PoolPart } from './swarm-pool.ts';
 import { isDrivenElsewhere, ownerIsGone } from './who-drives.ts';
 
 const STEP = `SELECT ${textColumns(['status', 'owner'])}, ${numberColumns(['attempt', 'epoch', 'lease_until', 'not_before', 'started_at'])}
   FROM step WHERE run_id = ? AND id = ?`;
-const FLAGS = `SELECT ${textColumns(['status', 'waiting'])}, ${numberColumns(['cancel_asked_at'])} FROM run WHERE id = ?`;
+const FLAGS = `SELECT ${textColumns(['status', 'waiting', 'swarm_id'])}, ${numberColumns(['cancel_asked_at'])} FROM run WHERE id = ?`;
+
+const CALLED = `SELECT 1 AS one FROM event WHERE run_id = ? AND type = 'call_started'
+  AND json_extract(body, '$.stepId') = ? AND json_extract(body, '$.epoch') = ? LIMIT 1`;
+
+/** Whether the attempt of an epoch has sent a call that costs money. */
+async function hasCalled(queries: Queries, runId: string, stepId: string, epoch: number): Promise<boolean> {
+  return (await queries.get(CALLED, [runId, stepId, epoch])) !== undefined;
+}
 
 /** What stops a claim. Throws `NotFoundError`. */
 export async function flagsOf(queries: Queries, runId: string): Promise<RunFlags> {
@@ -20,6 +30,7 @@ export async function flagsOf(queries: Queries, runId: string): Promise<RunFlags
   return {
     status: textOf(row, 'status'),
     waiting: textOrNull(row, 'waiting'),
+    swarmId: textOrNull(row, 'swarm_id'),
     cancelAsked: numberOrNull(row, 'cancel_asked_at') !== null,
   };
 }
@@ -43,25 +54,36 @@ export function createStepClaims({
     if (status !== 'running') return false;
     return (numberOrNull(row, 'lease_until') ?? 0) < now || ownerIsGone(textOrNull(row, 'owner') ?? '', runtime);
   };
-  /** The step's row, where it may be taken now. */
-  const freeStep = async (queries: Queries, { runId, step, ...room }: ClaimRequest): Promise<Row | undefined> => {
+  /** The step's row, and its part of the swarm's pool, where it may be taken now. */
+  const freeStep = async (
+    queries: Queries,
+    { runId, step, ...room }: ClaimRequest,
+  ): Promise<{ readonly row: Row; readonly part: PoolPart | null } | undefined> => {
     const flags = await flagsOf(queries, runId);
     const row = await queries.get(STEP, [runId, step.id]);
     if (row === undefined || !goesOn(flags) || !isFree(row)) return undefined;
     const place = { runId, agentId: step.agentId, now: runtime.now() };
-    return (await hasRoom(queries, place, room)) ? row : undefined;
+    if (!(await hasRoom(queries, place, room))) return undefined;
+    const pool = await readPool(queries, { runId, swarmId: flags.swarmId }, place.now);
+    if (pool === null) return { row, part: null };
+    if (poolReached(pool) !== null) return undefined;
+    if (room.sharers === undefined) return { row, part: null };
+    const part = poolPart(pool, room.sharers);
+    return part === null ? undefined : { row, part };
   };
 
   return {
     claim: async (request) => {
-      const { runId, step, owner, provider, paid, leaseMs } = request;
+      const { runId, step, owner, provider, leaseMs } = request;
       let claim: Claim | undefined;
+      let pool: PoolPart | null = null;
       const bodies: EventBody[] = [];
       const events = await journal.append(runId, bodies, async (queries) => {
         bodies.length = 0;
         claim = undefined;
-        const row = await freeStep(queries, request);
-        if (row === undefined) return;
+        const free = await freeStep(queries, request);
+        if (free === undefined) return;
+        const { row, part } = free;
         const [now, isRunning] = [runtime.now(), textOf(row, 'status') === 'running'];
         const [epoch, attempt] = [numberOf(row, 'epoch') + 1, numberOf(row, 'attempt') + 1];
         await queries.run(
@@ -70,11 +92,14 @@ export function createStepClaims({
           [owner, epoch, attempt, now + leaseMs, now, runId, step.id],
         );
         const ref = { stepId: step.id, agentId: step.agentId };
-        const twice = isRunning && paid ? { possiblyBilledTwice: true as const } : {};
-        bodies.push({ type: 'step_started', ...ref, attempt, epoch, owner, provider, ...twice });
+        const inFlight = isRunning && (await hasCalled(queries, runId, step.id, epoch - 1));
+        const twice = inFlight ? { possiblyBilledTwice: true as const } : {};
+        const held = part === null ? {} : { pool: part };
+        bodies.push({ type: 'step_started', ...ref, attempt, epoch, owner, provider, ...twice, ...held });
         claim = { runId, ...ref, owner, epoch, attempt };
+        pool = part;
       });
-      return claim === undefined ? null : { claim, events };
+      return claim === undefined ? null : { claim, events, pool };
     },
     isFree: async (runId, stepId) => {
       const row = await db.get(STEP, [runId, stepId]);

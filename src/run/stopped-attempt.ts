@@ -1,6 +1,7 @@
 import { CancelledError } from '../errors.ts';
 import type { BudgetReached } from '../events.ts';
 import type { FoldedStep } from './fold.ts';
+import { isAwaited } from './ready-steps.ts';
 import type { RunSession } from './run-session.ts';
 import type { TimeLeft } from './time-left.ts';
 
@@ -25,9 +26,8 @@ const SHARE = 0.75;
 /** Has an attempt end before it takes the time of those steps that wait for it. */
 export function limitTime({ fold, runtime }: RunSession, step: FoldedStep, time: TimeLeft, stop: AbortController) {
   const over = new AbortController();
-  const isAwaited = [...fold.state.steps.values()].some(({ sees }) => sees.includes(step.id));
   const mostMs = Math.floor(time.left() * SHARE);
-  if (isAwaited) {
+  if (isAwaited(fold.state, step)) {
     const message = `no answer within ${mostMs} ms, as much as the run's time leaves for it`;
     void runtime.sleep(mostMs, over.signal).then(
       () => stop.abort(new StoppedAttemptError('deadline', message)),

@@ -78,6 +78,11 @@ function allocationOf({ config }: SwarmRecord): Allocation | null {
   return kept === undefined ? null : storedValue(allocation, kept, 'the budget of a swarm');
 }
 
+/** What all runs of a swarm may use together; `null` where it has no budget. */
+export function poolLimits(swarm: SwarmRecord): Budgets | null {
+  return allocationOf(swarm)?.pool ?? null;
+}
+
 /** Throws `InvalidInputError` for a config that would be taken for a budget. */
 export function requireNoBudget(config: Readonly<Record<string, Json>>): void {
   if (!Object.hasOwn(config, KEY)) return;
@@ -87,10 +92,10 @@ export function requireNoBudget(config: Readonly<Record<string, Json>>): void {
   });
 }
 
-/** A sum of what is no number is 0. */
-async function usageOf(queries: Queries, swarmId: string): Promise<SwarmUsage> {
+/** What the runs of a swarm have used up to now. A sum of what is no number is 0. */
+export async function swarmUsage(queries: Queries, swarmId: string): Promise<SwarmUsage> {
   const spent = await queries.get(
-    `SELECT total(input_tokens + output_tokens) AS tokens, total(cost_usd) AS cost, count(*) - count(cost_usd) AS unpriced
+    `SELECT total(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens) AS tokens, total(cost_usd) AS cost, count(*) - count(cost_usd) AS unpriced
      FROM spend WHERE run_id IN (SELECT id FROM run WHERE swarm_id = ?)`,
     [swarmId],
   );
@@ -118,16 +123,21 @@ function eachOf(pool: Budgets, change: (amount: number, what: keyof Budgets) => 
 
 async function view(queries: Queries, swarm: SwarmRecord): Promise<SwarmBudget> {
   const kept = allocationOf(swarm);
-  const used = await usageOf(queries, swarm.swarmId);
+  const used = await swarmUsage(queries, swarm.swarmId);
   const left = eachOf(kept?.pool ?? UNLIMITED, (amount, what) => Math.max(0, amount - used[what]));
   return { swarm, allocation: kept, used, left };
 }
 
-/** What a task of the swarm may use now: what is left of the pool, and of that an agent its part. */
+/**
+ * The limits that a new run of a swarm begins with: what is left of the pool now, and of that an agent its part. What is
+ * used up limits no run by itself: the pool does, which may be raised.
+ */
 export async function taskBudget(queries: Queries, swarm: SwarmRecord | null): Promise<SwarmSpec['budget']> {
   if (swarm === null || allocationOf(swarm) === null) return { run: UNLIMITED, agent: UNLIMITED };
   const { allocation: kept, left } = await view(queries, swarm);
-  return { run: left, agent: kept?.share ?? UNLIMITED };
+  const some = (amount: number | null): number | null => (amount === 0 ? null : amount);
+  const run = { tokens: some(left.tokens), costUsd: some(left.costUsd), wallMs: some(left.wallMs), steps: some(left.steps) };
+  return { run, agent: kept?.share ?? UNLIMITED };
 }
 
 function requireUnused(pool: Budgets, used: SwarmUsage): void {
@@ -191,7 +201,7 @@ export function createSwarmBudgets({ db, runtime }: { readonly db: Database; rea
       db.write(async (queries) => {
         const swarm = await findActiveSwarm(queries, wanted);
         const agents = sharers(await registeredAgents(queries, swarm.swarmId), swarm, division);
-        requireUnused(pool, await usageOf(queries, swarm.swarmId));
+        requireUnused(pool, await swarmUsage(queries, swarm.swarmId));
         const share = agents.length === 0 ? null : divided(pool, agents.length);
         return keep(queries, swarm, { allocationId: runtime.id('allocation'), pool, share, agents, setAt: runtime.now() });
       }),

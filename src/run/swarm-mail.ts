@@ -8,7 +8,7 @@ import type { AgentRecord, SwarmRecord } from './swarm-records.ts';
 /** Agents by whose side an agent stands in the topology. */
 function neighboursOf({ topology }: SwarmRecord, agents: readonly AgentRecord[], agentId: string): ReadonlySet<string> {
   const members = agents.map(({ agentId: id, type, capabilities }) => ({ id, type, count: 1, capabilities }));
-  return neighboursIn(makePlan({ topology, agents: members }), agentId);
+  return neighboursIn(makePlan({ topology, agents: members, roleOf: roleNameOf }), agentId);
 }
 
 /** Who is meant by a word: `all`, an agent's id or name, else a role or a type of agents. */

@@ -42,6 +42,8 @@ export interface Tasks {
   ofRun(runId: string): Promise<TaskRecord | null>;
   /** Ids of the tasks that depend on this one, and of no run yet. */
   dependents(taskId: string): Promise<readonly string[]>;
+  /** Ids of the tasks that nothing is in the way of and that have no run, submitted before a time, the oldest first. */
+  notStarted(before: number): Promise<readonly string[]>;
   /** What to run. Throws `ConflictError` while the task is blocked, or has a run. */
   prepare(taskId: string): Promise<TaskRun>;
   /** Puts the run on record, once. */
@@ -140,6 +142,15 @@ export function createTasks({ db, runs }: TasksDeps): Tasks {
         [taskId],
       );
       return rows.map((row) => textOf(row, 'id'));
+    },
+    notStarted: async (before) => {
+      const rows = await db.all(
+        `SELECT ${textColumns(['id'])} FROM task WHERE run_id IS NULL AND task.created_at < ? ORDER BY task.created_at, rowid`,
+        [before],
+      );
+      const ids = rows.map((row) => textOf(row, 'id'));
+      const stand = await unbegunTasks(db, ids);
+      return ids.filter((id) => stand.get(id)?.state === 'not_started');
     },
     prepare: async (taskId) => {
       const task = await find(taskId);

@@ -1,9 +1,16 @@
 import type { Runtime } from '../runtime.ts';
 import type { Queries } from '../store/database.ts';
 import { numberColumns, numberOrNull, textColumns, textOrNull } from '../store/row.ts';
+import { parseEvent } from './parse-event.ts';
 
 const STEPS = `SELECT ${textColumns(['owner'])}, ${numberColumns(['lease_until'])} FROM step WHERE run_id = ? AND status = 'running'`;
 const RUN = `SELECT ${textColumns(['owner_host'])}, ${numberColumns(['owner_pid', 'lease_until'])} FROM run WHERE id = ?`;
+/** What tells who joined a run, and who did not stay. */
+const TURNS = `SELECT ${textColumns(['run_id', 'type', 'body'])}, ${numberColumns(['seq', 'at'])} FROM event WHERE run_id = ? AND type IN
+  ('run_resumed', 'run_left', 'run_waiting', 'run_paused', 'approval_asked', 'run_completed', 'run_failed', 'run_cancelled')
+  ORDER BY event.seq`;
+/** Of an owner, `<host>/<pid>/<session>`. */
+const OWNER_PARTS = 3;
 
 /** A process that drives a run. */
 interface Driver {
@@ -48,7 +55,22 @@ export async function isDrivenElsewhere(
   return driver !== null && !isSame(driver, runtime);
 }
 
-/** Another driver of a run than the owner: one that has steps under way, or that says it drives the run. */
+/** Owners that joined a run since it last waited or ended, and have not left it, the newest first; also those without a step. */
+async function joinedOwners(queries: Queries, runId: string): Promise<readonly string[]> {
+  const joined = new Set<string>();
+  for (const event of (await queries.all(TURNS, [runId])).map(parseEvent)) {
+    if (event.type === 'run_resumed') joined.add(event.owner);
+    else if (event.type === 'run_left') joined.delete(event.owner);
+    else joined.clear();
+  }
+  // Who woke a run without a session of its own drives it by another one, or not at all.
+  return [...joined].filter((owner) => owner.split('/').length === OWNER_PARTS).reverse();
+}
+
+/**
+ * Another driver of a run than the owner: one that has steps under way, that says it drives the run, or that has joined it
+ * and holds nothing at the moment.
+ */
 export async function otherDriver(queries: Queries, runId: string, owner: string, runtime: World): Promise<Driver | null> {
   for (const row of await queries.all(STEPS, [runId])) {
     const other = textOrNull(row, 'owner') ?? '';
@@ -56,5 +78,10 @@ export async function otherDriver(queries: Queries, runId: string, owner: string
     if (driver !== null && !isGone(driver, runtime)) return driver;
   }
   const registered = await registeredDriver(queries, runId, runtime);
-  return isSame(registered, driverOf(owner)) ? null : registered;
+  if (registered !== null && !isSame(registered, driverOf(owner))) return registered;
+  for (const other of await joinedOwners(queries, runId)) {
+    const driver = other === owner ? null : driverOf(other);
+    if (driver !== null && !isGone(driver, runtime)) return driver;
+  }
+  return null;
 }

@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
 import { writeFileAtomic } from '../store/atomic-file.ts';
@@ -26,7 +26,7 @@ export function summarize(report: Report): RunSummary {
       Object.entries(severity).map(([name, counts]) => [name, counts.confirmed + counts.tie + counts.no_quorum]),
     ),
     outputs: [...report.outputs],
-    reason: null,
+    reason: report.run.notWritten ?? null,
   };
 }
 
@@ -47,9 +47,17 @@ export async function writeOutputs(projectRoot: string, runId: string, files: Re
   for (const [name, text] of files) await writeFileAtomic(join(folder, name), text);
 }
 
-/** Removes a run's output files, as far as that is possible. */
+/** Whether a file is an output, or what a writer that was killed left of one. */
+function isOutput(file: string): boolean {
+  return Object.values(FILE_NAMES).some((name) => file === name || (file.startsWith(`.${name}.`) && file.endsWith('.tmp')));
+}
+
+/** Removes a run's output files, as far as that is possible; what else lies beside them stays. */
 export async function removeOutputs(projectRoot: string, runId: string): Promise<void> {
-  await rm(join(projectRoot, folderOf(runId)), { recursive: true, force: true }).catch(() => undefined);
+  const folder = join(projectRoot, folderOf(runId));
+  const files = await readdir(folder).catch(() => []);
+  for (const file of files.filter(isOutput)) await rm(join(folder, file), { force: true }).catch(() => undefined);
+  await rmdir(folder).catch(() => undefined);
 }
 
 function parseReport(path: string, text: string): Report {

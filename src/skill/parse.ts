@@ -9,7 +9,7 @@ import { checkReferences } from './references.ts';
 import type { Diagnostic, Skill, SwarmSpec } from './skill.ts';
 import { problem } from './source-document.ts';
 import type { Problem, SourceDocument } from './source-document.ts';
-import { swarmKeys, swarmSchema } from './swarm-schema.ts';
+import { GUARDS, swarmKeys, swarmSchema } from './swarm-schema.ts';
 import type { SwarmFile } from './swarm-schema.ts';
 import { toSwarmSpec } from './swarm-spec.ts';
 import { readToon } from './toon-source.ts';
@@ -138,7 +138,7 @@ async function swarmFromFile(file: string, realFolder: string): Promise<Part<Swa
   if (!text.ok) return { value: null, problems: text.problems };
   const document = file.endsWith('.toon') ? readToon(text.value) : readYaml(text.value);
   if (!document.ok) return { value: null, problems: document.problems };
-  const { value, problems } = validate(swarmSchema, document.value, swarmKeys);
+  const { value, problems } = validate(swarmSchema, document.value, swarmKeys, GUARDS);
   if (value === null) return { value, problems };
   const swarm = toSwarmSpec(value, document.value);
   return { value: swarm.spec, problems: [...problems, ...swarm.problems] };
@@ -175,6 +175,10 @@ async function readSwarm(
   return { swarm: inline, diagnostics };
 }
 
+function hasAgents({ value }: SourceDocument): boolean {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, 'agents');
+}
+
 /** What SKILL.md says, its problems, and the swarm of the one-file form. */
 async function readSkillFile(
   file: string,
@@ -188,7 +192,10 @@ async function readSkillFile(
   const front = readFrontmatter(text.value);
   if (!front.ok) return { ...none, problems: front.problems };
   const bodyProblems = checkBody(front.value, entries);
-  const { value: data, problems } = validate(frontmatterSchema, front.value.document, frontmatterKeys);
+  const { document } = front.value;
+  // A text alone may have keys of its own.
+  const guards = hasAgents(document) ? GUARDS : undefined;
+  const { value: data, problems } = validate(frontmatterSchema, document, frontmatterKeys, guards);
   if (data === null) return { ...none, problems: [...problems, ...bodyProblems] };
   const head = readHead(data, front.value, folder);
   const inline = inlineSwarm(data, front.value.document);

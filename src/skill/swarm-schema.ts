@@ -132,6 +132,9 @@ export const swarmShape = {
 export const swarmSchema = z.strictObject(swarmShape);
 export type SwarmFile = z.infer<typeof swarmSchema>;
 
+/** Keys that keep a run from costing or writing what nobody wants: one that is misspelt must not go unheeded. */
+export const GUARDS: ReadonlySet<string> = new Set(['approvals', 'budget']);
+
 /** Known keys by the path of the object that they belong to, places in arrays left out. */
 export const swarmKeys: Readonly<Record<string, readonly string[]>> = {
   '': Object.keys(swarmShape),

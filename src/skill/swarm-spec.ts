@@ -136,6 +136,10 @@ function checkTogether(file: SwarmFile, spec: SwarmSpec, document: SourceDocumen
   if (consensus !== rule) {
     const message = `consensus is "${consensus}", decision.rule is "${rule}"`;
     add('contradiction', ['coordination', 'consensus'], message, 'Keep one of the two.');
+  } else if (rule === 'quorum' && typeof file.coordination?.decision?.quorum !== 'number') {
+    const message = 'the rule is "quorum", but how many votes a side needs is not said';
+    const hint = `Add "quorum" to decision: a number from 1 to ${total}.`;
+    add('missing_quorum', ['coordination', 'decision', 'quorum'], message, hint);
   }
   checkJudge(spec, add);
   for (const [i, gate] of spec.approvals.entries()) {

@@ -47,16 +47,30 @@ function toProblem(issue: z.core.$ZodIssue, document: SourceDocument): Problem {
   return problem('error', code, `${printPath(path)}: ${issue.message}`, document.locateValue(path));
 }
 
+/** Whether an unknown key was to be one of some, or stands in one of them. */
+function isMeantFor(
+  guards: ReadonlySet<string>,
+  key: string,
+  place: string,
+  keys: Readonly<Record<string, readonly string[]>>,
+): boolean {
+  const [top = ''] = place.split('.');
+  return guards.has(top === '' ? (nearest(key, keys[''] ?? [])[0] ?? '') : top);
+}
+
 function unknownKeys(
   issue: z.core.$ZodIssueUnrecognizedKeys,
   document: SourceDocument,
   keys: Readonly<Record<string, readonly string[]>>,
+  guards: ReadonlySet<string>,
 ): Problem[] {
   const place = issue.path.filter((part) => typeof part === 'string').join('.');
   return issue.keys.slice(0, MAX_PROBLEMS).map((key) => {
-    const message = `unknown key "${key.slice(0, 64)}"${place === '' ? '' : ` in ${printPath(issue.path)}`}; it is ignored`;
+    const isGuard = isMeantFor(guards, key, place, keys);
+    const end = isGuard ? 'a limit or a gate that is misspelt would not hold' : 'it is ignored';
+    const message = `unknown key "${key.slice(0, 64)}"${place === '' ? '' : ` in ${printPath(issue.path)}`}; ${end}`;
     const hint = unknownKeyHint(key, place, keys);
-    return problem('warning', 'unknown_key', message, { ...document.locateKey([...issue.path, key]), hint });
+    return problem(isGuard ? 'error' : 'warning', 'unknown_key', message, { ...document.locateKey([...issue.path, key]), hint });
   });
 }
 
@@ -64,11 +78,13 @@ function unknownKeys(
  * Validates a document whose root must be a mapping. Unknown keys are warnings with the nearest of `keys` (by the path
  * of their object, places in arrays left out) as a hint, and are left out of the value; everything else is an error. At
  * most 20 problems.
+ * @param guards top keys that must not be misspelt: an unknown key that is near one of them, or in it, is an error
  */
 export function validate<T>(
   schema: z.ZodType<T>,
   document: SourceDocument,
   keys: Readonly<Record<string, readonly string[]>>,
+  guards: ReadonlySet<string> = new Set(),
 ): Validated<T> {
   if (!isRecord(document.value) || Array.isArray(document.value)) {
     const hint = `Write keys and values: ${(keys[''] ?? []).slice(0, 3).join(', ')}, …`;
@@ -85,7 +101,9 @@ export function validate<T>(
       errors.push(toProblem(issue, document));
       continue;
     }
-    warnings.push(...unknownKeys(issue, document, keys));
+    for (const found of unknownKeys(issue, document, keys, guards)) {
+      (found.severity === 'error' ? errors : warnings).push(found);
+    }
     const holder = valueAt(known, issue.path);
     if (isRecord(holder)) for (const key of issue.keys) Reflect.deleteProperty(holder, key);
   }

@@ -39,7 +39,12 @@ export interface PlanInput {
   readonly maxRounds?: number;
   /** The type whose agents alone decide: they do not work but judge the results. Default `null`: none. */
   readonly judge?: string | null;
+  /** The role that a type stands for; default: the type is the role. */
+  readonly roleOf?: (type: string) => string;
 }
+
+/** The role whose first member leads: the hub of a star, the root of a hierarchy. */
+const LEADER = 'coordinator';
 
 function requireWhole(value: number, min: number, max: number, what: string): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
@@ -98,6 +103,18 @@ function split(agents: readonly PlanAgent[], judge: string | null): { workers: M
   return { workers: [first, ...others], judges };
 }
 
+/** Who leads, and where that decides a hierarchy's root, why. Without a coordinator it is the first. */
+function chooseLead(
+  workers: Members,
+  topology: FixedTopology,
+  roleOf: (type: string) => string,
+): { readonly lead: PlanAgent; readonly reasons: readonly string[] } {
+  const leader = workers.find(({ type }) => roleOf(type) === LEADER);
+  const lead = leader ?? workers[0];
+  const decides = leader !== undefined && topology === 'hierarchy' && workers.length > 1;
+  return { lead, reasons: decides ? [`Root ${lead.name ?? lead.id}: the first with the role ${LEADER}.`] : [] };
+}
+
 function chooseBoth(input: PlanInput, shape: TaskShape): { strategy: FixedStrategy; topology: FixedTopology; reasons: string[] } {
   const strategy: Choice<FixedStrategy> | FixedStrategy =
     input.strategy === 'adaptive' ? chooseStrategy(shape, input.maxRounds ?? DEFAULT_ROUNDS) : (input.strategy ?? 'plan');
@@ -134,12 +151,14 @@ export function makePlan(input: PlanInput): Plan {
   const { workers, judges } = split(named, input.judge ?? null);
   const shape = { types: workers.map(({ type }) => type), task: input.task ?? '', span };
   const { strategy, topology, reasons } = chooseBoth(input, shape);
-  const arranged = arrange(strategy, { workers, judges, topology, span });
+  const { lead, reasons: leading } = chooseLead(workers, topology, input.roleOf ?? ((type) => type));
+  const arranged = arrange(strategy, { workers, judges, topology, lead, span });
+  const why = [...reasons, ...(arranged.topology === 'hierarchy' ? leading : [])];
   const changed = new Map(arranged.workers.map((agent) => [agent.id, agent]));
   const plan: Plan = {
     topology: arranged.topology,
     strategy,
-    ...(reasons.length === 0 ? {} : { reason: reasons.join(' ') }),
+    ...(why.length === 0 ? {} : { reason: why.join(' ') }),
     agents: named.map((agent) => changed.get(agent.id) ?? agent),
     steps: arranged.steps,
     messages: countMessages(arranged.steps),

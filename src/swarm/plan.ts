@@ -32,7 +32,7 @@ export interface Plan {
   /** One of the fixed ones, also where `adaptive` was asked for. */
   readonly topology: string;
   readonly strategy: string;
-  /** Why an adaptive topology or strategy chose what it did; absent where nothing was to choose. */
+  /** Why an adaptive topology or strategy chose what it did, and who a hierarchy's root is; absent where nothing was to choose. */
   readonly reason?: string;
   readonly agents: readonly PlanAgent[];
   readonly steps: readonly PlanStep[];

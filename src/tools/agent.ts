@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { dollars } from '../run/amount-words.ts';
 import { AGENT_STATES } from '../run/swarm-records.ts';
 import { printable } from '../printable.ts';
 import { agentOutput, agentType, shownAgent } from './agent-output.ts';
@@ -208,7 +209,7 @@ const agentMetrics = defineTool({
       String(retries),
       durationMs === null ? '' : `${Math.round(durationMs.mean)} ms`,
       usage === null ? '' : `${usage.inputTokens + usage.outputTokens}`,
-      usage === null ? '' : `$${usage.costUsd.toFixed(4)}${usage.unpricedAttempts > 0 ? '+?' : ''}`,
+      usage === null ? '' : `${dollars(usage.costUsd)}${usage.unpricedAttempts > 0 ? '+?' : ''}`,
       String(ballots),
     ]);
     const heads = ['agent', 'role', 'steps', 'retries', 'mean time', 'tokens', 'cost', 'ballots'];

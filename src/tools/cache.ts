@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { CACHE } from '../memory/cached.ts';
+import type { MemoryEntry } from '../memory/entry.ts';
 import type { Memory } from '../memory/memory.ts';
 import { isoOrNull, json } from './entry-output.ts';
 import { READS, REPLACES } from './memory-input.ts';
@@ -10,6 +11,12 @@ const DEFAULT_TTL_SECONDS = 3600;
 const PAGE = 1000;
 
 const key = z.string().describe('name of the value');
+
+/** A value of the cache. What somebody stored in its namespace to be remembered is none. */
+async function cached(memory: Memory, name: string): Promise<MemoryEntry | undefined> {
+  const entry = await memory.get({ namespace: CACHE.namespace, key: name });
+  return entry?.kind === CACHE.kind ? entry : undefined;
+}
 
 export const cacheSetOutput = z.object({ key: z.string(), bytes: z.number(), expiresAt: z.string().nullable() });
 
@@ -56,7 +63,7 @@ const cacheGet = defineTool({
   listed: false,
   cli: { command: ['cache', 'get'], positional: ['key'] },
   handler: async ({ key: name }, { app }) => {
-    const entry = await (await app.memory('read')).get({ namespace: CACHE.namespace, key: name });
+    const entry = await cached(await app.memory('read'), name);
     if (entry === undefined) return { key: name, hit: false, value: null, expiresAt: null };
     return { key: name, hit: true, value: entry.value, expiresAt: isoOrNull(entry.expiresAt) };
   },
@@ -74,9 +81,8 @@ const cacheDelete = defineTool({
   cli: { command: ['cache', 'delete'], positional: ['key'] },
   handler: async ({ key: name }, { app }) => {
     const memory = await app.memory('write');
-    const entry = { namespace: CACHE.namespace, key: name };
-    const there = (await memory.get(entry)) !== undefined;
-    return { key: name, deleted: (await memory.purge(entry)) && there };
+    const there = (await cached(memory, name)) !== undefined;
+    return { key: name, deleted: (await memory.purge({ ...CACHE, key: name })) && there };
   },
   text: ({ key: name, deleted }, style) => fields({ [deleted ? 'deleted' : 'was not cached']: name }, style),
 });
@@ -103,7 +109,7 @@ const cacheClear = defineTool({
     for (let keys = await cachedKeys(memory); keys.length > 0; keys = await cachedKeys(memory)) {
       for (const name of keys) {
         signal.throwIfAborted();
-        if (await memory.purge({ namespace: CACHE.namespace, key: name })) deleted += 1;
+        if (await memory.purge({ ...CACHE, key: name })) deleted += 1;
       }
     }
     return { deleted };

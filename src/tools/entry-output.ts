@@ -1,6 +1,7 @@
 import * as z from 'zod';
-import { NotFoundError } from '../errors.ts';
+import { InvalidInputError, NotFoundError } from '../errors.ts';
 import type { EntryHead } from '../memory/entry.ts';
+import { MAX_TIME_MS } from '../memory/limits.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { JsonValue } from '../memory/value.ts';
 import { nearest } from '../nearest.ts';
@@ -10,7 +11,8 @@ import type { TextStyle } from './tool.ts';
 /** Whatever JSON holds; not looked into here, since the memory does that. */
 export const json = z.custom<JsonValue>((value) => value !== undefined, 'expected text or any JSON');
 
-export const iso = (ms: number): string => new Date(ms).toISOString();
+/** Also where damage has made something else of a time: one entry must not keep the others from being shown. */
+export const iso = (ms: number): string => (Math.abs(ms) <= MAX_TIME_MS ? new Date(ms).toISOString() : 'no time');
 export const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms));
 
 /** What is known of an entry besides its value; times in ISO 8601. */
@@ -55,6 +57,30 @@ export const shownHead = (entry: EntryHead): ShownHead => ({
   validFrom: isoOrNull(entry.validFrom),
   validTo: isoOrNull(entry.validTo),
 });
+
+/**
+ * Bytes of values that one answer holds: escaped twice, as an answer over MCP may be, they still make a text that
+ * JavaScript can hold (2^29 characters).
+ */
+const MOST_VALUE_BYTES = 32 * 1024 * 1024;
+
+/** Throws `InvalidInputError` when the values of so many entries are too much for one answer. */
+export function checkValuesFit(entries: readonly Pick<EntryHead, 'bytes'>[]): void {
+  let bytes = 0;
+  let fit = 0;
+  for (const entry of entries) {
+    bytes += entry.bytes;
+    if (bytes <= MOST_VALUE_BYTES) fit += 1;
+  }
+  if (bytes <= MOST_VALUE_BYTES) return;
+  throw new InvalidInputError(
+    `the values of these ${entries.length} entries have ${bytes} bytes; at most ${MOST_VALUE_BYTES} fit into one answer`,
+    {
+      hint: `Pass a limit of at most ${fit}, and get the others with offset; or leave the values out.`,
+      details: { parameter: 'limit', bytes, maximum: fit },
+    },
+  );
+}
 
 /** Columns that a key has at least before it is cut. */
 const SHORTEST_KEY = 24;

@@ -1,4 +1,5 @@
 import type { EventUsage, RunEvent } from '../events.ts';
+import { dollars, pausedWords, raisedWords } from '../run/amount-words.ts';
 import { spendingWords } from '../run/spending-words.ts';
 
 /** What happened in a run, for people. */
@@ -16,7 +17,7 @@ function some(count: number, noun: string): string {
 
 function costOf(usage: EventUsage | undefined): string {
   if (usage === undefined) return '';
-  return usage.costUsd === null ? ', at a price that is not known' : `, $${usage.costUsd.toFixed(4)}`;
+  return usage.costUsd === null ? ', at a price that is not known' : `, ${dollars(usage.costUsd)}`;
 }
 
 type Of<T extends RunEvent['type']> = RunEvent & { readonly type: T };
@@ -50,6 +51,7 @@ function stepWords(event: StepEvent): string | null {
       return `${agentId}: ${event.tool} (${event.outcome})`;
     case 'request_retried':
       return `${agentId}: asks again, ${event.reason}`;
+    case 'call_started':
     case 'child_started':
     case 'finding_reported':
     case 'ballot_cast':
@@ -69,17 +71,19 @@ function runWords(event: Exclude<RunEvent, StepEvent>): string | null {
     case 'spending_announced':
       return spendingWords(event);
     case 'run_waiting':
-      return `waits for the host: ${some(event.steps.length, 'step')}`;
+      return `waits for the host: ${some(event.count ?? event.steps.length, 'step')}`;
     case 'run_paused':
-      return `paused: the ${event.budget.scope}'s budget of ${event.budget.limit} ${event.budget.what} is used up`;
+      return pausedWords(event.budget);
     case 'approval_asked':
       return `waits for the approval "${event.gate}": ${event.question}`;
     case 'approval_given':
       return `approval "${event.gate}": ${event.approved ? 'given' : 'refused'}`;
     case 'budget_raised':
-      return `budget raised: ${event.what} to ${event.to ?? 'no limit'}`;
+      return raisedWords(event.what, event.to);
     case 'run_resumed':
       return `${event.runId} goes on`;
+    case 'run_left':
+      return `a process left ${event.runId}; another goes on with it`;
     case 'cancel_asked':
       return `to be cancelled: ${event.reason}`;
     case 'run_completed':

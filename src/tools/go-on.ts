@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { RUN_STATES } from '../run/runs.ts';
+import { idWords, MAX_IDS } from './shown-steps.ts';
 import { followOf, orElsewhere, startDependents } from './start-task.ts';
 import { fields } from './table.ts';
 import type { TextStyle, ToolContext } from './tool.ts';
@@ -8,8 +9,9 @@ import type { TextStyle, ToolContext } from './tool.ts';
 export const taskProgressOutput = z.object({
   runId: z.string(),
   status: z.enum(RUN_STATES),
-  /** Steps that wait for the host: claim them. */
+  /** Steps that wait for the host: claim them. The first of them, and how many there are. */
   waiting: z.array(z.string()),
+  waitingCount: z.number(),
   /** Tasks that could start since this one is complete. */
   started: z.array(z.string()),
   outputs: z.array(z.string()),
@@ -33,7 +35,8 @@ export async function goOn(runId: string, context: ToolContext): Promise<z.outpu
   return {
     runId,
     status,
-    waiting: [...waiting],
+    waiting: waiting.slice(0, MAX_IDS),
+    waitingCount: waiting.length,
     started: [...(await startDependents(runId, context))],
     outputs: summary?.outputs ?? [],
   };
@@ -44,7 +47,7 @@ export const progressText = (output: z.output<typeof taskProgressOutput>, style:
     {
       run: output.runId,
       status: output.status,
-      'waits for the host': output.waiting.join(', ') || null,
+      'waits for the host': idWords(output.waiting, output.waitingCount) || null,
       'started now': output.started.join(', ') || null,
       outputs: output.outputs.join(', ') || null,
     },

@@ -89,7 +89,11 @@ async function probeProviders({ app }: ToolContext): Promise<Probe> {
     app.config.provider === 'auto' ? [] : [`configured: ${app.config.provider} (${app.config.sources.provider})`];
   if (found.length > 0) return { status: 'ok', detail: [...configured, ...found].join('; ') };
   const none = 'none: agents run on local analyzers; those that need a model are skipped, and reports say so';
-  return { status: 'absent', detail: [...configured, none].join('; '), hint: 'Set ANTHROPIC_API_KEY, or install Claude Code.' };
+  return {
+    status: 'absent',
+    detail: [...configured, none].join('; '),
+    hint: paid.flatMap((one) => (one.ready ? [] : [one.why])).join(' '),
+  };
 }
 
 const TOOLS_LISTED = {

@@ -13,6 +13,8 @@ export const memoryCompactOutput = z.object({
   purged: z.number(),
   versions: z.number(),
   duplicates: z.number(),
+  /** The first 20 of the repeated values, each with the key that is kept. */
+  repeated: z.array(z.object({ namespace: z.string(), key: z.string(), kept: z.string() })),
   vectors: z.number(),
   /** Of the database; `null` when it is remote. */
   bytesBefore: z.number().nullable(),
@@ -26,7 +28,10 @@ const memoryCompact = defineTool({
     namespace: anyNamespace,
     deletedDays: z.number().min(0).optional().describe('purge what has been deleted for longer; default 30'),
     keepVersions: z.int().min(0).optional().describe('earlier versions to keep of each entry; default 100'),
-    dedupe: z.boolean().default(false).describe('delete entries that repeat the value of a newer one'),
+    dedupe: z
+      .boolean()
+      .default(false)
+      .describe('delete entries that repeat the value of another one which holds as long; they can be brought back'),
     dropModel: words(500).optional().describe('remove the vectors of this model, as memory stats names it'),
   }),
   output: memoryCompactOutput,
@@ -36,16 +41,19 @@ const memoryCompact = defineTool({
   cli: { command: ['memory', 'compact'] },
   handler: async ({ namespace, deletedDays, keepVersions, dedupe, dropModel }, { app, progress }) => {
     progress(0.05, 'removing what is not needed');
-    return (await app.care()).compact({
+    const { repeated, ...report } = await (
+      await app.care()
+    ).compact({
       dedupe,
       ...(namespace === undefined ? {} : { namespace }),
       ...(deletedDays === undefined ? {} : { deletedDays }),
       ...(keepVersions === undefined ? {} : { keepVersions }),
       ...(dropModel === undefined ? {} : { dropModel }),
     });
+    return { ...report, repeated: [...repeated] };
   },
-  text: ({ bytesBefore, bytesAfter, ...removed }, style) =>
-    fields(
+  text: ({ bytesBefore, bytesAfter, repeated, ...removed }, style) => {
+    const counts = fields(
       {
         'expired entries removed': removed.expired,
         'deleted entries purged': removed.purged,
@@ -55,7 +63,11 @@ const memoryCompact = defineTool({
         bytes: bytesBefore === null || bytesAfter === null ? null : `${bytesBefore} → ${bytesAfter}`,
       },
       style,
-    ),
+    );
+    if (repeated.length === 0) return counts;
+    const rows = repeated.map(({ namespace, key, kept }) => [namespace, key, kept]);
+    return `${counts}\n\n${table(['namespace', 'deleted key', 'kept key'], rows, style)}`;
+  },
 });
 
 export const memoryStatsOutput = z.object({

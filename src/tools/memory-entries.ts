@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { NotFoundError } from '../errors.ts';
 import type { StoreResult } from '../memory/memory.ts';
 import { printable, printableLines } from '../printable.ts';
-import { entryHead, iso, isoOrNull, json, missingEntry, shownHead, shownKey } from './entry-output.ts';
+import { checkValuesFit, entryHead, iso, isoOrNull, json, missingEntry, shownHead, shownKey } from './entry-output.ts';
 import { limit, offset, rare } from './input.ts';
 import { READS, REPLACES, anyNamespace, key, namespace, time, values } from './memory-input.ts';
 import { behind } from './replica-age.ts';
@@ -133,6 +133,7 @@ const memoryList = defineTool({
   handler: async ({ values: whole, ...input }, { app }) => {
     const memory = await app.memory('read');
     const { entries, total } = await memory.list(input);
+    if (whole && !input.deleted) checkValuesFit(entries);
     const shown = entries.map(async (entry) => {
       const { preview } = entry;
       if (!whole || input.deleted) return [{ ...shownHead(entry), preview }];

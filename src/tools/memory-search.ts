@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Explanation } from '../memory/search/answer.ts';
 import { printable } from '../printable.ts';
-import { entryHead, json, shownHead, shownKey, source } from './entry-output.ts';
+import { checkValuesFit, entryHead, json, shownHead, shownKey, source } from './entry-output.ts';
 import { limit, offset, rare } from './input.ts';
 import { READS, anyNamespace, time, timeOrAny, values } from './memory-input.ts';
 import { behind } from './replica-age.ts';
@@ -108,6 +108,7 @@ const memorySearch = defineTool({
     const answer = await (await app.memory('read')).search({ ...rest, namespaces: namespacesOf(asked) });
     const lag = await behind(app);
     const withValues = whole || rest.maxTokens !== undefined;
+    if (withValues && rest.maxTokens === undefined) checkValuesFit(answer.results);
     return {
       query: asked.query,
       namespace: namespace ?? null,

@@ -44,7 +44,7 @@ function absorbedText({ conflicts, ...counts }: z.output<typeof absorbed>, style
       removed: counts.removed === 0 ? null : counts.removed,
       'earlier versions': counts.versions,
       links: counts.links,
-      'links left out, what they end holds here': counts.linksLeftOut === 0 ? null : counts.linksLeftOut,
+      'links left out, they contradict what holds here': counts.linksLeftOut === 0 ? null : counts.linksLeftOut,
       note,
     },
     style,

@@ -3,7 +3,7 @@ import { UnavailableError } from '../errors.ts';
 import { printable } from '../printable.ts';
 import { words } from './input.ts';
 import { detail, detailText, isDriven, runDetail, runId, top } from './run-detail.ts';
-import { followOf } from './start-task.ts';
+import { resume } from './start-task.ts';
 import { table } from './table.ts';
 import { defineTool } from './tool.ts';
 import { waysToReport } from './ways-on.ts';
@@ -20,8 +20,9 @@ const runRetry = defineTool({
   handler: async ({ runId: prefix, from, top: most }, context) => {
     const { app } = context;
     const { id, driven } = await isDriven(app, prefix);
+    await app.requireReady(id, 'repeat');
     await (await app.runControl()).repeat(id, from, driven);
-    await app.resumeRun(id, followOf(context));
+    await resume(id, context);
     return detail(context, id, most);
   },
   text: detailText,

@@ -1,15 +1,18 @@
 import * as z from 'zod';
 import { NotFoundError } from '../errors.ts';
-import { UNKNOWN_PRICE } from '../agent/provider.ts';
-import type { FoldedRun, FoldedStep } from '../run/fold.ts';
+import { dollars } from '../run/amount-words.ts';
+import type { FoldedRun } from '../run/fold.ts';
 import type { Report } from '../run/report/report.ts';
 import { RUN_STATES } from '../run/runs.ts';
 import type { RunRecord } from '../run/runs.ts';
 import { printable } from '../printable.ts';
+import type { SwarmSpec } from '../skill/skill.ts';
 import { rare, words } from './input.ts';
+import { pausedRun } from './paused-run.ts';
+import { idWords, MAX_IDS, shownSteps, stepsOutput } from './shown-steps.ts';
 import { fields, table } from './table.ts';
 import type { App, TextStyle, ToolContext } from './tool.ts';
-import { approvalWays, budgetWays, budgetWords, hostWays, waysOn } from './ways-on.ts';
+import { answeredWays, approvalWays, budgetWays, budgetWords, hostWays, waysOn } from './ways-on.ts';
 
 export const runId = words(64).describe('run id, or its beginning');
 export const top = rare(z.int().min(0).max(200).default(20), 'findings to return');
@@ -63,23 +66,20 @@ const topFinding = z.object({
   confirmedBy: z.array(z.string()),
 });
 
-const stepOutput = z.object({
-  stepId: z.string(),
-  agentId: z.string(),
-  kind: z.string(),
-  status: z.string(),
-  attempt: z.number(),
-  durationMs: z.number().nullable(),
-  reason: z.string().nullable(),
-});
-
 const waitingOutput = z.object({
   for: z.enum(['host', 'budget', 'approval']),
-  /** Steps for the host to claim. */
+  /** Steps for the host to claim: the first of them, and how many there are. */
   steps: z.array(z.string()),
+  stepCount: z.number(),
   /** The budget that is used up. */
   budget: z
-    .object({ scope: z.string(), agentId: z.string().nullable(), what: z.string(), limit: z.number(), used: z.number() })
+    .object({
+      scope: z.string(),
+      agentId: z.string().nullable(),
+      what: z.enum(['tokens', 'costUsd', 'wallMs', 'steps']),
+      limit: z.number(),
+      used: z.number(),
+    })
     .nullable(),
   /** The gate, and what is asked there. */
   gate: z.string().nullable(),
@@ -88,7 +88,7 @@ const waitingOutput = z.object({
   next: z.string(),
 });
 
-const NO_WAIT = { steps: [], budget: null, gate: null, question: null };
+const NO_WAIT = { steps: [], stepCount: 0, budget: null, gate: null, question: null };
 
 const spendingOutput = z.object({
   tokens: z.number(),
@@ -106,7 +106,7 @@ export const runDetail = runOutput.extend({
   next: z.string().nullable(),
   /** `null` where no model was asked. */
   spending: spendingOutput.nullable(),
-  steps: z.array(stepOutput),
+  ...stepsOutput,
   /** The worst that were not rejected, at most `top`; the report has all. */
   topFindings: z.array(topFinding),
   notLookedAt: z.array(z.string()),
@@ -136,11 +136,6 @@ function notLookedAt(report: Report | null): string[] {
   ].slice(0, 20);
 }
 
-function openGate({ approvals }: FoldedRun): readonly [string, string] | null {
-  for (const [gate, { approved, question }] of approvals) if (approved === null) return [gate, question];
-  return null;
-}
-
 /** What a run that waits for its host says: also where all that is ready is claimed already. */
 async function forHost(app: App, id: string): Promise<z.output<typeof waitingOutput>> {
   const steps = [...(await (await app.hostDesk('read')).ready(id))];
@@ -150,31 +145,27 @@ async function forHost(app: App, id: string): Promise<z.output<typeof waitingOut
   return {
     ...NO_WAIT,
     for: 'host',
-    steps,
+    steps: steps.slice(0, MAX_IDS),
+    stepCount: steps.length,
     next: hostWays(id, held.length === 0 || held.length < steps.length ? null : Math.min(...held)),
   };
-}
-
-/** Whether an attempt found no room because nobody knows what its model costs. */
-function isUnpriced({ code, reason }: Pick<FoldedStep, 'code' | 'reason'>): boolean {
-  return code === 'budget' && reason?.startsWith(UNKNOWN_PRICE) === true;
 }
 
 async function waitingOf(
   app: App,
   { runId: id, status }: RunRecord,
   state: FoldedRun,
+  limits: SwarmSpec['budget'],
 ): Promise<z.output<typeof waitingOutput> | null> {
   if (status === 'awaiting_host') return forHost(app, id);
   if (status === 'paused' && state.paused !== null) {
     const { scope, agentId = null, what, limit, used } = state.paused;
-    const unpriced = [...state.steps.values()].some(isUnpriced);
-    const next = budgetWays(id, state.paused, unpriced);
+    const next = budgetWays(id, state.paused, await pausedRun(app, state, state.paused, limits));
     return { ...NO_WAIT, for: 'budget', budget: { scope, agentId, what, limit, used }, next };
   }
-  const gate = openGate(state);
-  if (status !== 'awaiting_approval' || gate === null) return null;
-  return { ...NO_WAIT, for: 'approval', gate: gate[0], question: gate[1], next: approvalWays(id) };
+  if (status !== 'awaiting_approval') return null;
+  const next = state.asked === null ? answeredWays(id) : approvalWays(id);
+  return { ...NO_WAIT, for: 'approval', ...state.asked, next };
 }
 
 function spendingOf(state: FoldedRun, budgetUsd: number | null): z.output<typeof spendingOutput> | null {
@@ -186,7 +177,7 @@ function spendingOf(state: FoldedRun, budgetUsd: number | null): z.output<typeof
 
 function spentWords({ costUsd, tokens, possiblyBilledTwice: lost }: z.output<typeof spendingOutput>): string {
   const inFlight = lost === 1 ? '1 call was in flight and may be billed' : `${lost} calls were in flight and may be billed`;
-  return `$${costUsd.toFixed(4)}, ${tokens} tokens${lost === 0 ? '' : `; ${inFlight}`}`;
+  return `${dollars(costUsd)}, ${tokens} tokens${lost === 0 ? '' : `; ${inFlight}`}`;
 }
 
 /** What the events say beyond the tables; nothing of runs of earlier versions. */
@@ -194,8 +185,8 @@ async function foldedParts(app: App, run: RunRecord): Promise<Pick<z.output<type
   if (run.status === 'completed' && run.provider === 'local') return { waiting: null, spending: null };
   try {
     const { run: stored, state } = await (await app.runControl('read')).look(run.runId);
-    const { costUsd } = stored.spec.swarm.budget.run;
-    return { waiting: await waitingOf(app, run, state), spending: spendingOf(state, costUsd) };
+    const { budget } = stored.spec.swarm;
+    return { waiting: await waitingOf(app, run, state, budget), spending: spendingOf(state, budget.run.costUsd) };
   } catch (error) {
     if (error instanceof NotFoundError) return { waiting: null, spending: null };
     throw error;
@@ -231,16 +222,22 @@ export async function detail(
     ...folded,
     waiting,
     next: waiting?.next ?? (ways === null ? null : callWords(ways)),
-    steps: steps.map(({ round: _round, heldUntil: _heldUntil, ...step }) => step),
+    ...shownSteps(steps),
     topFindings: topFindings(report, top),
     notLookedAt: notLookedAt(report),
   };
 }
 
-function waitsFor(waiting: z.output<typeof waitingOutput>): string {
+/** `null`: for nothing any more, as its question was answered. */
+function waitsFor(waiting: z.output<typeof waitingOutput>): string | null {
   if (waiting.budget !== null) return `a higher budget: ${budgetWords(waiting.budget)}`;
-  return waiting.question ?? (waiting.for === 'host' ? `the host: ${waiting.steps.join(', ')}` : waiting.for);
+  return waiting.for === 'host' ? `the host: ${idWords(waiting.steps, waiting.stepCount)}` : waiting.question;
 }
+
+const countWords = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts)
+    .map(([status, count]) => `${count} ${printable(status)}`)
+    .join(', ');
 
 export async function detailText(run: z.output<typeof runDetail>, style: TextStyle, app: App): Promise<string> {
   const report = run.status === 'completed' ? await app.report(run.runId) : null;
@@ -269,5 +266,7 @@ export async function detailText(run: z.output<typeof runDetail>, style: TextSty
     step.reason ?? '',
   ]);
   const events = `Events: skillflow events ${printable(run.runId)}`;
-  return `${facts}\n\n${table(['step', 'status', 'took', 'why'], rows, style)}${missing}\n${events}`;
+  const others = Object.values(run.stepCounts).reduce((sum, n) => sum + n, 0) - rows.length;
+  const more = others <= 0 ? '' : `\n… and ${others} more steps: ${countWords(run.stepCounts)} in all`;
+  return `${facts}\n\n${table(['step', 'status', 'took', 'why'], rows, style)}${more}${missing}\n${events}`;
 }

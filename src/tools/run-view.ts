@@ -1,4 +1,5 @@
 import type { RunEvent } from '../events.ts';
+import { pausedWords } from '../run/amount-words.ts';
 import { createFold } from '../run/fold.ts';
 import type { FoldedRun, FoldedStep } from '../run/fold.ts';
 import { eventWords } from './event-words.ts';
@@ -108,16 +109,13 @@ function agentsOf(run: FoldedRun): readonly AgentView[] {
 }
 
 /** What a run waits for, in words. */
-function waitingOf({ status, waiting, paused, approvals }: FoldedRun): string | null {
+function waitingOf({ status, waiting, paused, asked }: FoldedRun): string | null {
   if (status !== 'running' || waiting === null) return null;
   if (waiting === 'host') return 'waits for the host to do its steps';
   if (waiting === 'budget') {
-    if (paused === null) return 'paused: a budget is used up';
-    const whose = paused.scope === 'agent' ? `${paused.agentId ?? 'an agent'}'s` : `the ${paused.scope}'s`;
-    return `paused: ${whose} budget of ${paused.limit} ${paused.what} is used up`;
+    return paused === null ? 'paused: a budget is used up' : pausedWords(paused);
   }
-  const open = [...approvals].find(([, { approved }]) => approved === null);
-  return open === undefined ? 'waits for an approval' : `waits for the approval "${open[0]}"`;
+  return asked === null ? 'its question was answered: it can go on' : `waits for the approval "${asked.gate}"`;
 }
 
 function decisionsOf({ decisions }: FoldedRun): RunView['decisions'] {

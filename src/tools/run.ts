@@ -5,15 +5,16 @@ import type { Selection } from '../changes.ts';
 import type { RunEvent } from '../events.ts';
 import { printable } from '../printable.ts';
 import { RUN_STATES } from '../run/runs.ts';
+import type { RunRecord, Runs } from '../run/runs.ts';
 import type { Skill, SwarmSpec } from '../skill/skill.ts';
 import { limit, offset, rare, words } from './input.ts';
 import { runAgainTools } from './run-again.ts';
 import { detail, detailText, isDriven, iso, runDetail, runId, runOutput, top, toRunOutput } from './run-detail.ts';
-import { followOf } from './start-task.ts';
+import { resume } from './start-task.ts';
 import { moreLine, table } from './table.ts';
 import { thinkerOf, withApproval } from './thinker.ts';
 import { defineTool } from './tool.ts';
-import type { App, FollowRun } from './tool.ts';
+import type { App, ToolContext } from './tool.ts';
 
 const READS = { readOnly: true, destructive: false, idempotent: true } as const;
 const CHANGES = { readOnly: false, destructive: false, idempotent: false } as const;
@@ -94,6 +95,7 @@ const skillRun = defineTool({
       selection: await selectionOf(named, task, skill.swarm, app),
       provider: thinker.provider,
       budget: budgetOf({ maxTokens, maxCostUsd, maxSeconds, maxSteps }),
+      notes: skill.unheeded,
       signal: context.signal,
       onProgress: context.progress,
       askPerson: context.askPerson,
@@ -160,11 +162,29 @@ function cut<T>(things: readonly T[], most: number): readonly [readonly T[], boo
 /** States in which all votes are decided. */
 const ENDED: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled']);
 
-/** An event without what only a report needs: of thousands of files their number. */
-function shownEvent(event: RunEvent, isOpen: boolean): z.output<typeof eventOutput> {
-  // Who is yet to vote must not see how others did.
-  if (event.type === 'ballot_cast' && isOpen)
-    return { ...event, ballot: { subject: event.ballot.subject, voter: event.ballot.voter } };
+/** An event without what would tell those who are yet to vote how others did. */
+function secretEvent(event: RunEvent, judges: ReadonlySet<string>): z.output<typeof eventOutput> | null {
+  if (event.type === 'ballot_cast') return { ...event, ballot: { subject: event.ballot.subject, voter: event.ballot.voter } };
+  if (!('stepId' in event) || !judges.has(event.stepId ?? '')) return null;
+  if (event.type === 'note_added') return { ...event, note: { code: event.note.code } };
+  if (event.type !== 'step_completed') return null;
+  const { text: _text, ...output } = event.output;
+  return { ...event, output };
+}
+
+/** The steps of a run that vote; none are asked for where the votes are decided. */
+async function judgesOf(runs: Runs, { runId: id, status }: RunRecord): Promise<ReadonlySet<string> | null> {
+  if (ENDED.has(status)) return null;
+  return new Set((await runs.steps(id)).flatMap(({ stepId, kind }) => (kind === 'judge' ? [stepId] : [])));
+}
+
+/**
+ * An event without what only a report needs: of thousands of files their number.
+ * @param judges the steps whose words are secret yet
+ */
+function shownEvent(event: RunEvent, judges: ReadonlySet<string> | null): z.output<typeof eventOutput> {
+  const secret = judges === null ? null : secretEvent(event, judges);
+  if (secret !== null) return secret;
   if (event.type !== 'run_started') return { ...event };
   const { scope, steps, ...rest } = event;
   const { files, skipped, ...where } = scope;
@@ -210,10 +230,11 @@ const runEvents = defineTool({
       const isEnough = onEvents === undefined ? all.length > 0 : all.length >= limit;
       if (isEnough || run.status !== 'running' || app.runtime.now() >= until) {
         const last = all.at(-1)?.seq ?? after;
+        const judges = await judgesOf(runs, run);
         return {
           runId: run.runId,
           status: run.status,
-          events: all.map((event) => shownEvent(event, !ENDED.has(run.status))),
+          events: all.map((event) => shownEvent(event, judges)),
           next: last,
           more,
         };
@@ -240,8 +261,9 @@ const runResume = defineTool({
     const { app } = context;
     const { id } = await isDriven(app, prefix);
     const limits = budgetOf(raise);
+    await app.requireReady(id, 'resume');
     if (Object.values(limits).some((limit) => limit !== undefined)) await (await app.runControl()).raise(id, limits);
-    await app.resumeRun(id, followOf(context));
+    await resume(id, context);
     return detail(context, id, most);
   },
   text: detailText,
@@ -269,11 +291,11 @@ const runCancel = defineTool({
 });
 
 /** Goes on with a run, unless who waited for the answer was faster, to its end. */
-async function resumeUnlessEnded(app: App, id: string, following: FollowRun): Promise<void> {
+async function resumeUnlessEnded(id: string, context: ToolContext): Promise<void> {
   try {
-    await app.resumeRun(id, following);
+    await resume(id, context);
   } catch (error) {
-    const { endedAt } = await (await app.runs('read')).get(id);
+    const { endedAt } = await (await context.app.runs('read')).get(id);
     if (!(error instanceof ConflictError) || endedAt === null) throw error;
   }
 }
@@ -296,9 +318,11 @@ const runApprove = defineTool({
     const { app } = context;
     const { id } = await isDriven(app, prefix);
     const control = await app.runControl();
+    const asked = (await control.look(id)).state.asked?.gate;
+    // To end it needs nobody who thinks; but what was done is kept where only the writing was refused.
+    if (asked !== undefined && (approved || asked === 'writing')) await app.requireReady(id, 'resume');
     const answered = await control.approve(id, { gate, approved, note: note ?? null });
-    // To end it needs nobody who thinks.
-    if (approved) await resumeUnlessEnded(app, id, followOf(context));
+    if (approved || answered === 'writing') await resumeUnlessEnded(id, context);
     else await control.cancel(id, `the approval "${answered}" was refused`, false);
     return detail(context, id, most);
   },

@@ -56,6 +56,12 @@ export async function startTask(taskId: string, provider: TaskProvider, context:
   await startDependents(runId, context);
 }
 
+/** Goes on with a run up to its end or its next wait, and starts what waited for its task. Throws as `App.resumeRun` does. */
+export async function resume(runId: string, context: ToolContext): Promise<void> {
+  await context.app.resumeRun(runId, followOf(context));
+  await startDependents(runId, context);
+}
+
 /** Starts what waited for the task of a run that has completed. */
 export async function startDependents(runId: string, context: ToolContext): Promise<readonly string[]> {
   const tasks = await context.app.tasks('write');

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { amountWords } from '../run/amount-words.ts';
 import { InvalidInputError } from '../errors.ts';
 import type { SwarmBudget } from '../run/swarm-budget.ts';
 import type { Budgets } from '../skill/skill.ts';
@@ -87,17 +88,19 @@ const shown = ({ swarm, allocation, used, left }: SwarmBudget): z.output<typeof 
   left: { ...left },
 });
 
-const said = (budget: Budgets | null | undefined): string =>
-  Object.entries(budget ?? {})
-    .filter(([, amount]) => amount !== null)
-    .map(([what, amount]) => `${String(amount)} ${what}`)
-    .join(', ') || 'no limit';
+const said = (budget: Budgets | null | undefined): string => {
+  const amounts = (['tokens', 'costUsd', 'wallMs', 'steps'] as const).flatMap((what) => {
+    const amount = budget?.[what] ?? null;
+    return amount === null ? [] : amountWords(what, amount);
+  });
+  return amounts.join(', ') || 'no limit';
+};
 
 /** What the tasks of a swarm may use. */
 export const swarmBudget = defineTool({
   name: 'swarm_budget',
   description:
-    'Limits what the tasks of a swarm may use together, and each agent in a run, or shows it. A task gets what is left when its run starts; a run that reaches it pauses.',
+    'Limits what the tasks of a swarm may use together, and each agent in a run, or shows it. A run that reaches it pauses.',
   input,
   output: swarmBudgetOutput,
   annotations: { readOnly: false, destructive: true, idempotent: true },
@@ -119,7 +122,7 @@ export const swarmBudget = defineTool({
         pool: said(allocation?.pool),
         'each agent': allocation === null ? 'no limit' : said(allocation.share),
         'divided among': allocation?.share ? `${allocation.agents.length} agents` : null,
-        used: `${used.tokens} tokens, ${used.costUsd} costUsd, ${used.wallMs} wallMs, ${used.steps} steps`,
+        used: said(used),
         left: said(left),
       },
       style,

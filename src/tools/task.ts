@@ -3,13 +3,15 @@ import { printable, printableLines } from '../printable.ts';
 import type { HostStep } from '../run/host-desk.ts';
 import type { TaskView } from '../run/tasks.ts';
 import { TASK_STATES } from '../run/tasks.ts';
+import type { WantedStep } from '../run/why-not-claimed.ts';
 import { goOn, noteWords, progressText, taskProgressOutput } from './go-on.ts';
 import { rare, words } from './input.ts';
+import { claimStep, runOf, startedRun } from './left-work.ts';
 import { detail } from './run-detail.ts';
-import { orElsewhere, requireProvider, startTask } from './start-task.ts';
+import { requireProvider, startTask } from './start-task.ts';
 import { fields } from './table.ts';
 import { defineTool } from './tool.ts';
-import type { App, TextStyle, ToolContext } from './tool.ts';
+import type { TextStyle, ToolContext } from './tool.ts';
 
 const swarmId = words(64).optional();
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -46,7 +48,8 @@ async function nextOfTask(
 const shownTask = async ({ state, because, ...task }: TaskView, context: ToolContext): Promise<z.output<typeof taskOutput>> => ({
   ...task,
   status: state,
-  reason: because,
+  // Of a task without a run; what comes of a run may have other words that look like calls.
+  reason: because === null || task.runId !== null ? because : context.callWords(because),
   next: await nextOfTask(task, state, context),
   dependencies: [...task.dependencies],
   createdAt: iso(task.createdAt),
@@ -148,25 +151,10 @@ function nextOf({ runId, stepId, epoch, kind }: HostStep): string {
 /** `step` is `null` when nothing can be claimed; `reason` says why. */
 const taskClaimOutput = z.object({ step: claimedStep.nullable(), reason: z.string().nullable() });
 
-/** A run's id, or the run of a task. */
-async function runOf(app: App, id: string): Promise<string> {
-  if (!id.startsWith('task_')) return (await (await app.runs('read')).get(id)).runId;
-  const task = await (await app.tasks('read')).view(id);
-  return task.runId ?? id;
-}
-
-/** As {@link runOf}; a task whose run was never begun, as its process was killed, is started. */
-async function startedRun(id: string, context: ToolContext): Promise<string> {
-  const runId = await runOf(context.app, id);
-  if (!runId.startsWith('task_') || (await (await context.app.tasks('read')).view(runId)).state !== 'not_started') return runId;
-  await orElsewhere(startTask(runId, 'host', context));
-  return runOf(context.app, id);
-}
-
-/** Whether a run waits for the host and has nothing for it: its process ended between an answer and what comes next. */
-async function wasLeft(runId: string, { app }: ToolContext): Promise<boolean> {
-  const { status } = await (await app.runs('read')).get(runId);
-  return status === 'interrupted' || (status === 'awaiting_host' && (await (await app.hostDesk()).ready(runId)).length === 0);
+/** Which steps a claim was limited to. */
+function askedFor({ stepId, agentId }: WantedStep): string {
+  const said = [...(stepId === undefined ? [] : [`is ${stepId}`]), ...(agentId === undefined ? [] : [`is one of ${agentId}`])];
+  return said.length === 0 ? '' : `, and ${said.join(' and ')}`;
 }
 
 const taskClaim = defineTool({
@@ -194,18 +182,16 @@ const taskClaim = defineTool({
     const runId = taskId === undefined ? undefined : await startedRun(taskId, context);
     if (runId?.startsWith('task_') === true) {
       const { state, because } = await (await app.tasks('read')).view(runId);
-      return { step: null, reason: `the task is ${state}${because === null ? '' : `: ${because}`}` };
+      return { step: null, reason: context.callWords(`the task is ${state}${because === null ? '' : `: ${because}`}`) };
     }
-    const desk = await app.hostDesk();
-    const wanted = { ...which, runId, claimant, leaseMs: leaseSeconds * 1000 };
-    let step = await desk.claim(wanted);
-    if (step === null && runId !== undefined && (await wasLeft(runId, context))) {
-      await goOn(runId, context);
-      step = await desk.claim(wanted);
-    }
+    const step = await claimStep({ ...which, runId, claimant, leaseMs: leaseSeconds * 1000 }, context);
     if (step === null) {
-      if (runId === undefined) return { step: null, reason: 'no run has a step that waits for the host and is free' };
+      if (runId === undefined)
+        return { step: null, reason: `no run has a step that waits for the host and is free${askedFor(which)}` };
       const { status, next } = await detail(context, runId, 0);
+      const isOpen = status === 'awaiting_host' || status === 'running';
+      const whyNot = isOpen ? await (await app.hostDesk()).whyNot(runId, which) : null;
+      if (whyNot !== null) return { step: null, reason: whyNot };
       const why = `the run ${runId} is ${status} and has no step that waits for the host and is free`;
       return { step: null, reason: next === null ? why : `${why}. ${next.replace(/\.$/u, '')}` };
     }
@@ -311,11 +297,12 @@ const taskResults = defineTool({
   annotations: READS,
   listed: false,
   cli: { command: ['task', 'results'], positional: ['taskId'] },
-  handler: async ({ taskId: id }, { app }) => {
+  handler: async ({ taskId: id }, { app, callWords }) => {
     const runId = await runOf(app, id);
     if (runId.startsWith('task_')) {
       const { state, because } = await (await app.tasks('read')).view(runId);
-      return { id, runId: null, status: state, reason: because, answers: [], leftOut: 0, findings: null, outputs: [] };
+      const reason = because === null ? null : callWords(because);
+      return { id, runId: null, status: state, reason, answers: [], leftOut: 0, findings: null, outputs: [] };
     }
     const runs = await app.runs('read');
     const { status, summary } = await runs.get(runId);

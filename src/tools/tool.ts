@@ -3,6 +3,7 @@ import type { ProviderName } from '../agent/provider.ts';
 import type { Selection } from '../changes.ts';
 import type { Config } from '../config.ts';
 import type { RunEvent } from '../events.ts';
+import type { Note } from '../finding.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { Care } from '../memory/care/care.ts';
 import type { Embeddings } from '../memory/embed/embeddings.ts';
@@ -47,6 +48,8 @@ export interface StartRun extends FollowRun {
   /** Limits instead of the skill's own. */
   readonly budget?: { readonly [K in keyof Budgets]?: number | undefined } | undefined;
   readonly swarmId?: string | undefined;
+  /** What is to be said of the run from the beginning. */
+  readonly notes?: readonly Note[] | undefined;
   /** Hears of the run's id when it is on record, before any step. */
   readonly onBegun?: ((runId: string) => Promise<void>) | undefined;
 }
@@ -79,8 +82,8 @@ export interface App {
   findSkills(): Promise<readonly FoundSkill[]>;
   /** With what is wrong with its files and those of its roles. Throws `NotFoundError` with near names. */
   findSkill(name: string): Promise<FoundSkill>;
-  /** As {@link App.findSkill}, and throws `InvalidInputError` when its files have errors. */
-  loadSkill(name: string): Promise<Skill & Pick<FoundSkill, 'source'>>;
+  /** As {@link App.findSkill}, with what in its swarm is not heeded; throws `InvalidInputError` when its files have errors. */
+  loadSkill(name: string): Promise<Skill & Pick<FoundSkill, 'source'> & { readonly unheeded: readonly Note[] }>;
   /** Capabilities that the local provider has. */
   capabilities(): Promise<readonly string[]>;
   /** Languages whose parser does not load here, each with the reason; empty when all load. */
@@ -90,7 +93,12 @@ export interface App {
    * `UnavailableError` when its provider cannot be used here; nothing is begun then.
    */
   startRun(start: StartRun): Promise<string>;
-  /** Goes on with a run that waits or was interrupted. Throws `NotFoundError`, `ConflictError` when it has ended. */
+  /**
+   * Throws before anything of a run is changed: `UnavailableError` when somebody has still to think for it who cannot be
+   * asked here, `NotFoundError`, and, `to` resume, `ConflictError` when it has ended.
+   */
+  requireReady(runId: string, to: 'resume' | 'repeat'): Promise<void>;
+  /** Goes on with a run that waits or was interrupted. Throws as {@link App.requireReady} does. */
   resumeRun(runId: string, follow: FollowRun): Promise<void>;
   /** `access`: default to write; to read for its {@link RunControl.look}. */
   runControl(access?: Access): Promise<RunControl>;

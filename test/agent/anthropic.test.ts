@@ -299,6 +299,23 @@ describe('limits', () => {
     expect(result).toMatchObject({ status: 'failed', code: 'deadline', retryable: true, possiblyBilled: true });
   });
 
+  test.each([
+    ['whose answer came', [], false],
+    ['one of which had been cut off and sent again', [{ type: 'cut', how: 'eof' }], true],
+  ] as const)('cancelled while a tool works, after requests %s', async (_what, before, mayBeMore) => {
+    const controller = new AbortController();
+    const memory = {
+      search: () => new Promise<never>(() => controller.abort()),
+      store: async () => undefined,
+    };
+    const { result } = await play([...before, { type: 'tools', calls: [{ name: 'memory_search', input: { query: 'x' } }] }], {
+      deps: { memory },
+      request: { signal: controller.signal },
+    });
+    expect(result).toMatchObject({ status: 'failed', code: 'cancelled', usage: { requests: before.length + 1 } });
+    expect('possiblyBilled' in result).toBe(mayBeMore);
+  });
+
   test.each<FakeTurn>([
     { type: 'cut', how: 'hang' },
     { type: 'silence' },

@@ -38,13 +38,16 @@ test('a provider that throws or rejects: its failure is an answer', async () => 
 });
 
 test('one that never ends, whatever it is told', async () => {
-  expect(await ask(guard(provider(never, true), 20))).toEqual({
-    status: 'failed',
-    code: 'deadline',
-    reason: 'no answer within 20 ms',
-    retryable: true,
-    possiblyBilled: true,
-  });
+  const late = { status: 'failed', code: 'deadline', reason: 'no answer within 20 ms', retryable: true };
+  const calling = async ({ onCall }: AskRequest): Promise<never> => {
+    await onCall?.();
+    return never();
+  };
+  expect(await ask(guard(provider(calling, true), 20))).toEqual({ ...late, possiblyBilled: true });
+  // It was cut off before it sent anything.
+  expect(await ask(guard(provider(never, true), 20))).toEqual(late);
+  const refused = ask(guard(provider(calling, true), 20), { onCall: () => Promise.reject(new Error('not written')) });
+  expect(await refused).toEqual({ status: 'failed', code: 'internal', reason: 'not written', retryable: false });
   const controller = new AbortController();
   const free = ask(guard(provider(never)), { signal: controller.signal });
   controller.abort();

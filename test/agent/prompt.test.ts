@@ -22,6 +22,16 @@ describe('the system text', () => {
   });
 });
 
+test.each([
+  ['reviewer', 'a reviewer'],
+  ['analyst', 'an analyst'],
+  ['Optimizer', 'an Optimizer'],
+])('a %s is %s', async (name, words) => {
+  const request = askRequest(await changeSet(await scratch.folder(), {}));
+  const agent = { ...request.agent, role: { ...request.agent.role, name } };
+  expect((await prompt({ ...request, agent })).system).toContain(`You are reviewer-1, ${words} in a group of agents.`);
+});
+
 describe('the question', () => {
   test('shows files with line numbers, without secrets, and data cannot close its marks', async () => {
     const changes = await changeSet(await scratch.folder(), {

@@ -159,6 +159,34 @@ export function describeProvider(name: string, make: MakeProvider): void {
       expect(subject.alive()).toEqual([]);
     });
 
+    test('whoever costs says so before it sends anything, and sends nothing where nobody takes note', async ({ skip }) => {
+      const subject = await start(skip, 'answers');
+      const asked: boolean[] = [];
+      const onCall = async (): Promise<void> => void asked.push(subject.isAsked());
+      completed(await subject.ask({ onCall }));
+      const isPaid = subject.provider.paid;
+      expect(asked[0]).toBe(isPaid ? false : undefined);
+      if (!isPaid) return;
+      const unheard = await start(skip, 'answers');
+      const refused = await unheard.ask({ onCall: () => Promise.reject(new Error('no place to write')) });
+      expect(refused).toMatchObject({ status: 'failed', reason: expect.stringContaining('no place to write') });
+      expect(refused).not.toHaveProperty('possiblyBilled');
+      expect(refused).not.toHaveProperty('usage');
+      expect([unheard.isAsked(), unheard.alive()]).toEqual([false, []]);
+    });
+
+    test('cut off before it may send: nothing is sent, and nothing may be billed', async ({ skip }) => {
+      const subject = await start(skip, 'hangs');
+      if (!subject.provider.paid) return;
+      const controller = new AbortController();
+      const onCall = (): Promise<void> => new Promise(() => controller.abort());
+      const result = await subject.ask({ signal: controller.signal, onCall });
+      expect(result).toMatchObject({ status: 'failed', code: 'cancelled' });
+      expect(result).not.toHaveProperty('possiblyBilled');
+      expect(result).not.toHaveProperty('usage');
+      expect([subject.isAsked(), subject.alive()]).toEqual([false, []]);
+    });
+
     test('cancelled while it works: it ends', async ({ skip }) => {
       const subject = await start(skip, 'hangs');
       const controller = new AbortController();

@@ -1,3 +1,5 @@
+import { seeded } from '../helpers/seeded.ts';
+
 const ALPHABETS: Readonly<Record<string, string>> = {
   alnum: 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789',
   base32: 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567',
@@ -10,23 +12,12 @@ const ALPHABETS: Readonly<Record<string, string>> = {
   lower: 'abcdefghijklmnopqrstuvwxyz0123456789',
 };
 
-/** A stream of numbers in [0, 1) from a seed (mulberry32, public domain, by Tommy Ettinger). */
-function numbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 /**
  * Fills an example in: `{hex:32}` becomes 32 characters of that alphabet, drawn from the seed, `{join}` becomes
  * nothing. The random parts, numbers apart, are also returned, so that a test can look for them in what was printed.
  */
 export function expandExample(template: string, seed: number): { readonly text: string; readonly secrets: readonly string[] } {
-  const next = numbers(seed);
+  const next = seeded(seed);
   const secrets: string[] = [];
   const text = template.replace(/\{join\}/gu, '').replace(/\{(\w+):(\d+)\}/gu, (whole, name: string, length: string) => {
     const alphabet = ALPHABETS[name];

@@ -52,6 +52,8 @@ describe('a command line', () => {
   test.each<[string, readonly string[], RegExp]>([
     ['skill_run', ['s', '--lats', '3'], /--lats/],
     ['skill_run', ['s', '--last', 'three'], /--last is "three"; expected a number/],
+    ['skill_run', ['s', '--last', '1,000'], /--last is "1,000"; expected a number/],
+    ['skill_run', ['s', '--last', '1e999'], /--last is "1e999"; expected a number/],
     ['skill_run', ['s', '--last'], /--last needs a value/],
     ['skill_run', ['s', '--base', 'a', '--base', 'b'], /given twice/],
     ['skill_run', ['s', 'task', 'more'], /words too many: "more"/],
@@ -60,6 +62,21 @@ describe('a command line', () => {
     ['memory_get', ['k', '--key', 'k'], /by position and by flag/],
   ])('%s %j is refused by name', (name, argv, message) => {
     expect(() => parse(name, ...argv)).toThrow(message);
+  });
+
+  test.each([
+    ['1e9', 1e9],
+    ['.5', 0.5],
+    ['+3', 3],
+    ['-1.5E-3', -0.0015],
+  ])('%s is a number', (text, value) => {
+    expect(parse('skill_run', 's', `--last=${text}`)).toMatchObject({ last: value });
+  });
+
+  test('a flag of a command that is a global one too is named once', () => {
+    expect(() => parse('memory_get', 'k', '--vershun', '9')).toThrow(
+      expect.objectContaining({ hint: 'Did you mean --version?' }),
+    );
   });
 
   test('a global flag that lacks its value is refused', () => {

@@ -1,10 +1,16 @@
+import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { askPerson } from '../../src/cli/ask-person.ts';
 
 function terminal(...typed: readonly (string | null)[]) {
   const written: string[] = [];
   const lines = [...typed];
-  return { written, write: (text: string) => void written.push(text), readLine: async () => lines.shift() ?? null };
+  return {
+    written,
+    write: (text: string) => void written.push(text),
+    readLine: async () => lines.shift() ?? null,
+    dropTyped: async () => undefined,
+  };
 }
 const quiet = new AbortController().signal;
 
@@ -31,8 +37,10 @@ test('an interrupt is a no', async () => {
     write: () => undefined,
     signal: stop.signal,
     withdrawn: quiet,
+    dropTyped: async () => undefined,
     readLine: (signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(null))),
   });
+  await setImmediate();
   stop.abort();
   expect(await asking).toBe(false);
 });
@@ -44,9 +52,27 @@ test('a question that is withdrawn has no answer, and says so', async () => {
     write: (text) => void written.push(text),
     signal: quiet,
     withdrawn: withdraw.signal,
+    dropTyped: async () => undefined,
     readLine: (signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(null))),
   });
+  await setImmediate();
   withdraw.abort();
   expect(await asking).toBe(null);
   expect(written).toEqual(['Go on? [y/N] ', '\nNo answer is needed any more.\n']);
+});
+
+test('what was typed before the question was seen is no answer to it', async () => {
+  const lines = ['y', 'n'];
+  const written: string[] = [];
+  const answer = await askPerson('Go on?', {
+    write: (text) => void written.push(text),
+    readLine: async () => lines.shift() ?? null,
+    dropTyped: async () => {
+      expect(written).toEqual([]);
+      lines.shift();
+    },
+    signal: quiet,
+    withdrawn: quiet,
+  });
+  expect(answer).toBe(false);
 });

@@ -1,11 +1,10 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { runCli } from '../../src/cli/cli.ts';
-import { allTools } from '../../src/tools/all-tools.ts';
-import { listTool } from '../../src/tools/listing.ts';
 import { createTestApp } from '../helpers/test-app.ts';
 import type { TestApp } from '../helpers/test-app.ts';
+import { runCommand, type Ran } from './run-command.ts';
 
-const listings = allTools.map(listTool);
 let app: TestApp;
 beforeEach(async () => {
   app = await createTestApp();
@@ -13,51 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => app[Symbol.asyncDispose]());
 
-/** The exit code of a command line, and what it printed on stdout and on stderr. */
-async function run(...argv: readonly string[]): Promise<Ran> {
-  return runWith({}, ...argv);
-}
-
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function runWith(
-  { stdin = new Uint8Array(), stdoutTty = false }: { readonly stdin?: Uint8Array; readonly stdoutTty?: boolean },
-  ...argv: readonly string[]
-): Promise<Ran> {
-  const [out, err]: [string[], string[]] = [[], []];
-  const { skillflow } = app;
-  const code = await runCli({
-    argv,
-    version: '0.0.0',
-    listings,
-    // The app is the test's, which closes it.
-    openApp: async () => ({
-      app: skillflow.app,
-      legacy: skillflow.legacy,
-      call: skillflow.call,
-      render: skillflow.render,
-      [Symbol.asyncDispose]: async () => undefined,
-    }),
-    serveMcp: async () => undefined,
-    print: (text) => void out.push(text),
-    complain: (text) => void err.push(text),
-    readStdin: async () => stdin,
-    env: {},
-    stdoutTty,
-    stderrTty: false,
-    columns: 100,
-    readLine: async () => null,
-    stdinTty: false,
-    stderrSize: () => ({ columns: 100, rows: 24 }),
-    ticks: () => performance.now(),
-    signal: new AbortController().signal,
-  });
-  return { code, out: out.join(''), err: err.join('') };
-}
+const run = (...argv: readonly string[]): Promise<Ran> => runCommand(app, argv);
 
 describe('a wrong command line exits with 2 and says what is wrong', () => {
   test.each([
@@ -102,9 +57,9 @@ describe('a value', () => {
 
   test('goes from a pipe to a pipe byte for byte, and to a terminal without what would steer it', async () => {
     const stdin = Buffer.from(`\uFEFF${odd}`);
-    expect((await runWith({ stdin }, 'memory', 'store', 'k', '-')).code).toBe(0);
+    expect((await runCommand(app, ['memory', 'store', 'k', '-'], { stdin })).code).toBe(0);
     expect((await run('memory', 'get', 'k')).out).toBe(stdin.toString());
-    const { out } = await runWith({ stdoutTty: true }, 'memory', 'get', 'k');
+    const { out } = await runCommand(app, ['memory', 'get', 'k'], { stdoutTty: true });
     expect(out).toContain(String.raw`\x1b[31m\u202e\ufeffd`);
     expect(out).not.toContain('\u001B');
   });
@@ -121,7 +76,7 @@ describe('a value', () => {
     ['call', 'memory_store', '-'],
   ])('that is no UTF-8 is refused, and nothing is stored: %s %s', async (...argv) => {
     const stdin = Buffer.concat([Buffer.from('{"key":"k","value":"a'), Buffer.from([0xff, 0xfe]), Buffer.from('b"}')]);
-    const { code, out, err } = await runWith({ stdin }, ...argv);
+    const { code, out, err } = await runCommand(app, [...argv], { stdin });
     expect([code, out]).toEqual([2, '']);
     expect(err).toMatch(/stdin is not text in UTF-8/);
     expect((await run('memory', 'get', 'k')).code).toBe(2);
@@ -190,4 +145,18 @@ describe('a secret in the wrong place is not shown', () => {
     expect(code).toBe(2);
     expect(out + err).not.toContain('0123456789');
   });
+});
+
+test('a terminal that can move no cursor sees no progress drawn in place', async () => {
+  const dir = join(app.dir, '.skillflow', 'skills', 'looks');
+  await mkdir(dir, { recursive: true });
+  await writeFile(join(dir, 'SKILL.md'), '---\nname: looks\ndescription: Use when something is looked at.\n---\n\nText.\n');
+  await writeFile(join(dir, 'swarm.yaml'), 'agents:\n  - { type: analyst, capabilities: [secrets] }\n');
+  const inTerminal = async (name: string): Promise<Ran> => {
+    let now = 0;
+    const ticks = (): number => (now += 1_000);
+    return runCommand(app, ['run', 'looks', '--tree'], { stderrTty: true, env: { TERM: name, NO_COLOR: '1' }, ticks });
+  };
+  expect(await inTerminal('xterm')).toMatchObject({ code: 0, err: expect.stringContaining('\u001B[K') });
+  expect(await inTerminal('dumb')).toMatchObject({ code: 0, err: expect.not.stringContaining('\u001B') });
 });

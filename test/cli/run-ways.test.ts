@@ -1,13 +1,10 @@
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { runCli } from '../../src/cli/cli.ts';
-import { allTools } from '../../src/tools/all-tools.ts';
-import { listTool } from '../../src/tools/listing.ts';
 import { createTestApp } from '../helpers/test-app.ts';
 import type { TestApp } from '../helpers/test-app.ts';
+import { runCommand } from './run-command.ts';
 
-const listings = allTools.map(listTool);
 let app: TestApp;
 beforeEach(async () => {
   app = await createTestApp();
@@ -16,35 +13,8 @@ afterEach(() => app[Symbol.asyncDispose]());
 
 /** What a command line printed, stdout before stderr, as one line; and its exit code. */
 async function run(...argv: readonly string[]): Promise<{ readonly code: number; readonly said: string }> {
-  const [out, err]: [string[], string[]] = [[], []];
-  const { skillflow } = app;
-  const code = await runCli({
-    argv,
-    version: '0.0.0',
-    listings,
-    // The app is the test's, which closes it.
-    openApp: async () => ({
-      app: skillflow.app,
-      legacy: skillflow.legacy,
-      call: skillflow.call,
-      render: skillflow.render,
-      [Symbol.asyncDispose]: async () => undefined,
-    }),
-    serveMcp: async () => undefined,
-    print: (text) => void out.push(text),
-    complain: (text) => void err.push(text),
-    readStdin: async () => new Uint8Array(),
-    env: {},
-    stdoutTty: false,
-    stderrTty: false,
-    columns: 500,
-    readLine: async () => null,
-    stdinTty: false,
-    stderrSize: () => ({ columns: 100, rows: 24 }),
-    ticks: () => performance.now(),
-    signal: new AbortController().signal,
-  });
-  return { code, said: [...out, ...err].join('') };
+  const { code, out, err } = await runCommand(app, argv, { columns: 500 });
+  return { code, said: out + err };
 }
 
 async function addSkill(name: string, swarm: string | null, body = 'Do it.'): Promise<void> {

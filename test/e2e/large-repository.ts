@@ -1,16 +1,6 @@
+import { seeded } from '../helpers/seeded.ts';
 import { createPlace } from './product.ts';
 import type { Place } from './product.ts';
-
-/** Numbers in [0, 1), always the same ones for a seed (source: mulberry32, public domain). */
-export function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 function sourceText(random: () => number, number: number): string {
   const pick = (words: readonly string[]): string => words[Math.floor(random() * words.length)] ?? '';
@@ -31,7 +21,7 @@ function sourceText(random: () => number, number: number): string {
 /** A repository with so many files of code, with faults in each, that its review takes a second or so. */
 export function createLargeRepository(files: number): Place {
   const place = createPlace();
-  const random = seededRandom(20_260_101);
+  const random = seeded(20_260_101);
   place.git('init', '--quiet', '--initial-branch=main');
   place.write('README.md', '# Large\n');
   place.commit('first');

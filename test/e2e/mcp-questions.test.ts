@@ -15,7 +15,7 @@ beforeAll(() => {
 afterAll(() => place.remove());
 
 type Answer =
-  | { readonly action: 'accept'; readonly content: { readonly approve: boolean } }
+  | { readonly action: 'accept'; readonly content: Readonly<Record<string, boolean | string>> }
   | { readonly action: 'decline' | 'cancel' };
 
 interface Outcome {
@@ -90,9 +90,14 @@ describe.each([
 ] as const)('a client of %s', { timeout: 60_000 }, (_era, runWith) => {
   test.each([
     [{ action: 'accept', content: { approve: true } }, 'completed'],
-    [{ action: 'accept', content: { approve: false } }, 'cancelled'],
-    [{ action: 'decline' }, 'cancelled'],
+    // What was done is kept; only its file is not written.
+    [{ action: 'accept', content: { approve: false } }, 'completed'],
+    [{ action: 'decline' }, 'completed'],
     [{ action: 'cancel' }, 'awaiting_approval'],
+    // Who says neither yes nor no refuses nothing.
+    [{ action: 'accept', content: {} }, 'awaiting_approval'],
+    [{ action: 'accept', content: { approved: true } }, 'awaiting_approval'],
+    [{ action: 'accept', content: { approve: 'yes' } }, 'awaiting_approval'],
   ] as const)('is asked before a gate: %j makes it %s', async (answer, expected) => {
     const { questions, status } = await runWith(answer);
     expect(questions).toEqual([expect.stringMatching(/^Write \.skillflow\/runs\/run_[0-9a-z]+\/report\.json\?$/)]);

@@ -133,8 +133,12 @@ describe('the client thinks', () => {
   });
 
   test('two clients share the steps; one that vanished blocks nothing', async () => {
+    // An agent does one thing at a time: to share steps takes several who think.
+    place.write('.claude/skills/pair/SKILL.md', '---\nname: pair\ndescription: Two who think about a change.\n---\nDo it.\n');
+    const agents = ['researcher', 'reviewer'].map((type) => `  - { type: ${type}, count: 1, capabilities: [reasoning] }`);
+    place.write('.claude/skills/pair/swarm.yaml', `agents:\n${agents.join('\n')}\ncoordination: { topology: mesh }\n`);
     await using client = await connectMcp(place.dir);
-    const { structured } = await client.call('skill_run', REVIEW);
+    const { structured } = await client.call('skill_run', { ...REVIEW, skill: 'pair' });
     const runId = String(structured['runId']);
     const other = await connectMcp(place.dir);
     const [first, second] = await Promise.all([
@@ -153,9 +157,12 @@ describe('the client thinks', () => {
     expect(await client.call('task_complete', { claimId: second.claimId, answer: answerTo(second) })).toMatchObject({
       isError: true,
     });
-    expect(await client.call('task_complete', { claimId: taken.claimId, answer: answerTo(taken) })).toMatchObject({
-      structured: { status: 'completed' },
-    });
+    await client.call('task_complete', { claimId: taken.claimId, answer: answerTo(taken) });
+    for (let step = await claim(client, { taskId: runId }); step !== null; step = await claim(client, { taskId: runId })) {
+      expect(step.kind).toBe('judge');
+      await client.call('task_complete', { claimId: step.claimId, answer: answerTo(step) });
+    }
+    expect((await show(runId)).status).toBe('completed');
     const completed = stepsOf(await eventsOf(place, runId), 'step_completed');
     expect(new Set(completed).size).toBe(completed.length);
   });

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { seeded } from '../helpers/seeded.ts';
 import { rawSql } from '../helpers/raw-sql.ts';
 import { askJson, completedIds, reportFaults, until } from './answers.ts';
 import type { ErrorAnswer, EventAnswer, RunAnswer, RunsAnswer } from './answers.ts';
-import { createLargeRepository, seededRandom } from './large-repository.ts';
+import { createLargeRepository } from './large-repository.ts';
 import { createPlace, createReviewedRepository, skillflow, startSkillflow } from './product.ts';
 import type { Place } from './product.ts';
 
@@ -68,7 +69,7 @@ describe('a run that is stopped', () => {
 
   test('killed at any moment, it leaves a sound database and whole reports, and the next run works', async () => {
     const { dir } = place;
-    const random = seededRandom(4711);
+    const random = seeded(4711);
     const moments = Array.from({ length: 10 }, (_, at) => ((at + random()) / 10) * wholeMs);
     for (const moment of moments) {
       const child = startSkillflow(REVIEW, { cwd: dir });
@@ -196,7 +197,7 @@ describe.concurrent('a database that cannot be used', { timeout: 60_000 }, () =>
 
   test('garbage is named and left as it is', async () => {
     const place = createReviewedRepository();
-    const random = seededRandom(7);
+    const random = seeded(7);
     place.write('.skillflow/skillflow.db', Buffer.from(Array.from({ length: 20_000 }, () => Math.floor(random() * 256))));
     expect(await attempt(place)).toEqual(refused('database_damaged'));
     place.remove();

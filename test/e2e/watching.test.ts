@@ -65,13 +65,19 @@ describe.skipIf(!hasTerminal)('a run on a terminal', { timeout: 120_000 }, () =>
     expect(hasReport(place, shown)).toBe(true);
   });
 
-  test('no cancels it, and so does an interrupt', async () => {
-    for (const keys of ['\n', 'n\n', '\u0003']) {
-      const { code, shown } = await inTerminal(place, RUN, { typed: { after: ASKED, keys } });
-      expect(code, shown).toBe(130);
-      expect(hasReport(place, shown)).toBe(false);
-      expect(shown).toContain('cancelled');
-    }
+  test.each(['\n', 'n\n'])('no (%j) keeps what was found, and writes no file', async (keys) => {
+    const { code, shown } = await inTerminal(place, RUN, { typed: { after: ASKED, keys } });
+    expect(code, shown).toBe(0);
+    expect(hasReport(place, shown)).toBe(false);
+    expect(shown).toContain('1 finding');
+    expect(shown.replaceAll(/\s+/gu, ' ')).toContain('were not written: the approval "writing" was refused');
+  });
+
+  test('an interrupt cancels it', async () => {
+    const { code, shown } = await inTerminal(place, RUN, { typed: { after: ASKED, keys: '\u0003' } });
+    expect(code, shown).toBe(130);
+    expect(hasReport(place, shown)).toBe(false);
+    expect(shown).toContain('cancelled');
   });
 
   test.each([

@@ -78,6 +78,42 @@ describe('what a server answers', () => {
     expect(shared.structured).toMatchObject({ query: 'x', results: [] });
   });
 
+  test('maxTokens bounds the text of a search as well as its structured content', async () => {
+    await using served = await serve();
+    await served.call('memory_store', {
+      key: 'rows',
+      value: { name: 'birch', rows: Array.from({ length: 900 }, (_, n) => [n % 10]) },
+    });
+    await served.call('memory_store', {
+      key: 'text',
+      value: `birch "and"\n${'amber\n'.repeat(900)}`,
+      agent: 'ann',
+      tags: ['a', 'b'],
+    });
+    const long = `birch ${'lorem ipsum dolor '.repeat(100)}`;
+    for (const [query, maxTokens, rest] of [
+      ['birch', 2_000, {}],
+      ['birch', 1_000, {}],
+      ['birch', 3_000, { explain: true }],
+      ['birch', 300, { explain: true }],
+      ['birch', 250, { limit: 1 }],
+      [long, 700, {}],
+      ['nothing', 100, {}],
+      [long, 650, { namespace: 'empty' }],
+    ] as const) {
+      const { text, structured, isError } = await served.call('memory_search', { query, maxTokens, ...rest });
+      const longest = Math.max(text.length, JSON.stringify(structured).length);
+      expect([maxTokens, isError, longest / 4 <= maxTokens], `${query.slice(0, 20)} ${longest / 4}`).toEqual([
+        maxTokens,
+        false,
+        true,
+      ]);
+      expect(JSON.parse(text)).toMatchObject({ success: true, tool: 'memory_search' });
+    }
+    const { structured } = await served.call('memory_search', { query: 'birch', maxTokens: 3_200 });
+    expect(structured).toMatchObject({ shortened: false, results: [{ value: expect.anything() }, { value: expect.anything() }] });
+  });
+
   test('tools that are not listed can be called', async () => {
     await using served = await serve();
     await served.call('memory_store', { key: 'a', value: 1 });

@@ -1,11 +1,11 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { bundleProgram, type BundledProgram } from '../helpers/bundle-program.ts';
+import { join } from 'node:path';
+import { bundleProgram, PROJECT, type BundledProgram } from '../helpers/bundle-program.ts';
 import type { Report, Task, ToParent, ToWorker } from './worker-messages.ts';
 
 /** Bundles a script of this folder for plain Node. */
 export function bundle(script: string): Promise<BundledProgram> {
-  return bundleProgram(fileURLToPath(new URL(script, import.meta.url)));
+  return bundleProgram(join(PROJECT, 'test', 'reliability', script));
 }
 
 export interface Ended {

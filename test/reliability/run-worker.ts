@@ -21,7 +21,8 @@ async function pay(call: PaidCall): Promise<void> {
 const provider: Provider = {
   name: 'anthropic',
   paid: true,
-  ask: async ({ runId, stepId, attempt, agent, kind }): Promise<AskResult> => {
+  ask: async ({ runId, stepId, attempt, agent, kind, onCall }): Promise<AskResult> => {
+    await onCall?.();
     await pay({ runId, stepId, attempt, pid: process.pid });
     const isFinder = agent.id.endsWith('-1');
     const ballots = ['finder-1', 'judge-1', 'critic-1'].map((subject, index) => ({

@@ -19,6 +19,7 @@ import type { SwarmSpec } from '../../src/skill/skill.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import type { Database } from '../../src/store/database.ts';
 import { textColumns, textOf } from '../../src/store/row.ts';
+import { NO_SUMMARY } from '../run/run-samples.ts';
 
 /** All that reads and writes a project's database. */
 interface Parts extends AsyncDisposable {
@@ -34,17 +35,6 @@ interface Parts extends AsyncDisposable {
 }
 
 const never = new AbortController().signal;
-const SUMMARY = {
-  files: 1,
-  skipped: 0,
-  findings: 0,
-  confirmed: 0,
-  rejected: 0,
-  undecided: 0,
-  bySeverity: {},
-  outputs: [],
-  reason: null,
-};
 
 function partsOf(db: Database, path: string, runtime: Runtime): Parts {
   const open = async (): Promise<Database> => db;
@@ -111,7 +101,7 @@ async function addRun(db: Database, runtime: Runtime): Promise<void> {
     swarmId: null,
   });
   if (events.length === 0) throw new Error('the run did not begin');
-  const claimed = await log.claim({ runId, step: STEP, owner: 'h/1/o', provider: 'anthropic', paid: true, leaseMs: 1e9 });
+  const claimed = await log.claim({ runId, step: STEP, owner: 'h/1/o', provider: 'anthropic', leaseMs: 1e9 });
   if (claimed === null) throw new Error('the step is not free');
   const usage = {
     model: 'm',
@@ -125,7 +115,7 @@ async function addRun(db: Database, runtime: Runtime): Promise<void> {
   const output = { findings: [], ballots: [], notes: [], stats: {}, text: 'words' };
   await log.complete(claimed.claim, { output, reported: [], durationMs: 1, provider: 'anthropic', usage });
   const end = { type: 'run_completed', durationMs: 1, confirmed: 0, rejected: 0, undecided: 0, outputs: [] } as const;
-  await log.finish(runId, 'completed', SUMMARY, end);
+  await log.finish(runId, 'completed', NO_SUMMARY, end);
 }
 
 const MEMBERS = [

@@ -1,6 +1,7 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { contentMark } from '../../src/analysis/content-mark.ts';
 import { collectChanges } from '../../src/analysis/collect.ts';
 import { replay } from '../../src/run/replay.ts';
 import { testRuntime, useScratch } from '../store/scratch.ts';
@@ -58,6 +59,23 @@ test('a run that goes on with what it began with says nothing', async () => {
 test('staged content is kept with the run: the file on the disk does not matter', async () => {
   const { changedInputs } = await import('../../src/run/changed-inputs.ts');
   const file = { path: 'x', absolutePath: '/nowhere/x', language: 'text', bytes: 1, status: 'added', changed: 'all' } as const;
-  expect(await changedInputs({ files: [{ ...file, text: 'x' }] })).toEqual([]);
-  expect(await changedInputs({ files: [{ ...file, mark: '0' }] })).toMatchObject([{ code: 'input_gone' }]);
+  expect(await changedInputs({ files: [{ ...file, text: 'x' }] }, 0)).toEqual([]);
+  expect(await changedInputs({ files: [{ ...file, mark: '0' }] }, 0)).toMatchObject([{ code: 'input_gone' }]);
+});
+
+test('a file whose times tell that nobody has touched it since is not read; times that were set back do not hide a change', async () => {
+  const { changedInputs } = await import('../../src/run/changed-inputs.ts');
+  const dir = await folder();
+  const absolutePath = join(dir, 'a.js');
+  writeFileSync(absolutePath, 'one');
+  const file = { path: 'a.js', absolutePath, language: 'text', bytes: 3, status: 'added', changed: 'all' } as const;
+  const isTold = async (mark: string, startedAt: number): Promise<boolean> =>
+    (await changedInputs({ files: [{ ...file, mark }] }, startedAt)).length > 0;
+  const now = testRuntime().now();
+  expect(await isTold('another', now + 3_600_000)).toBe(false); // it was not read
+  expect(await isTold('another', now)).toBe(true);
+  expect(await isTold(contentMark(Buffer.from('one')), now)).toBe(false);
+  writeFileSync(absolutePath, 'two');
+  utimesSync(absolutePath, new Date(0), new Date(0));
+  expect(await isTold(contentMark(Buffer.from('one')), now)).toBe(true);
 });

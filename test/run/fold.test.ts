@@ -1,19 +1,18 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { RunEvent } from '../../src/events.ts';
+import type { EventBody, RunEvent } from '../../src/events.ts';
 import { createFold, fold } from '../../src/run/fold.ts';
+import type { Fold } from '../../src/run/fold.ts';
 import type { FoldedRun } from '../../src/run/fold.ts';
 import { createJournal } from '../../src/run/journal.ts';
 import { createRunLog } from '../../src/run/run-log.ts';
 import type { Claim, RunLog } from '../../src/run/run-log.ts';
-import type { RunSummary } from '../../src/run/runs.ts';
 import { connect } from '../../src/store/connection.ts';
 import type { Database } from '../../src/store/database.ts';
 import { createLocalDatabase } from '../../src/store/local-database.ts';
 import { migrateTo } from '../../src/store/migration.ts';
-import { makePlan } from '../../src/swarm/make-plan.ts';
 import { testRuntime, useScratch } from '../store/scratch.ts';
-import { EMPTY, finding, skill } from './run-samples.ts';
+import { beginning, EMPTY, finding, NO_SUMMARY } from './run-samples.ts';
 
 const SEED = Number(process.env['RELIABILITY_SEED'] ?? 20_261_121);
 const RUNS = 200;
@@ -54,18 +53,6 @@ const happenings = fc.array(fc.record({ what: fc.constantFrom(...HAPPENINGS), n:
 });
 
 const USAGE = { model: 'm', inputTokens: 3, outputTokens: 2, cacheReadTokens: 1, cacheWriteTokens: 0, requests: 1 };
-const SUMMARY: RunSummary = {
-  files: 0,
-  skipped: 0,
-  findings: 0,
-  confirmed: 0,
-  rejected: 0,
-  undecided: 0,
-  bySeverity: {},
-  outputs: [],
-  reason: null,
-};
-
 /** The part of a run's state that the tables hold too. */
 function stateOf(state: FoldedRun): unknown {
   const { used, usage } = state;
@@ -191,8 +178,8 @@ async function aboutRun({ log, runId }: World, state: FoldedRun, what: Happening
     const event = hasFailed
       ? ({ type: 'run_failed', code: 'c', reason: 'r' } as const)
       : ({ type: 'run_cancelled', reason: 'r' } as const);
-    await log.finish(runId, hasFailed ? 'failed' : 'cancelled', SUMMARY, event);
-  } else if (what === 'repeat' && n % 2 === 0) await log.wake(runId, steps.slice(n % steps.length));
+    await log.finish(runId, hasFailed ? 'failed' : 'cancelled', NO_SUMMARY, event);
+  } else if (what === 'repeat' && n % 2 === 0) await log.wake(runId, { reset: steps.slice(n % steps.length) });
   else if (what === 'grow' && rarely) {
     const round = 10 + (n % 3);
     const step = { id: `${round}-work-finder`, agentId: 'finder', kind: 'work' as const, round, sees: [] };
@@ -248,6 +235,43 @@ test('of two processes that decide at once, the first stands; a repetition forge
   expect(fold([...events, ended, { ...base, seq: 5, type: 'run_resumed', owner: 'h/1' }]).decisions).toEqual([]);
 });
 
+test('what a step cost is counted from when it was last started over; a late answer of before is no part of it', () => {
+  const usage = (costUsd: number | null) => ({ ...USAGE, provider: 'claude-cli', costUsd });
+  const ref = { stepId: 's', agentId: 'a' };
+  const started = (epoch: number): EventBody => ({
+    type: 'step_started',
+    ...ref,
+    attempt: epoch,
+    epoch,
+    owner: 'h/1',
+    provider: 'p',
+  });
+  const failed = (costUsd: number | null): EventBody => {
+    return { type: 'step_failed', ...ref, attempt: 1, code: 'busy', reason: 'r', willRetry: true, usage: usage(costUsd) };
+  };
+  const step = { id: 's', agentId: 'a', kind: 'work', round: 1, sees: [] } as const;
+  const bodies: readonly EventBody[] = [
+    { type: 'plan_grown', steps: [step], reason: 'r' },
+    started(1),
+    failed(0.25),
+    started(2),
+    failed(null),
+    { type: 'usage_recorded', ...ref, epoch: 1, usage: usage(0.5) },
+    started(3),
+    { type: 'step_reset', ...ref, reason: 'again' },
+    started(4),
+    { type: 'usage_recorded', ...ref, epoch: 3, usage: usage(4) },
+    failed(0.125),
+  ];
+  const events = bodies.map((body, index): RunEvent => ({ runId: 'r', at: index, seq: index + 1, ...body }));
+  const at = (length: number) => fold(events.slice(0, length)).steps.get('s');
+  expect(at(6)).toMatchObject({ startedOver: 0, costUsd: 0.75 });
+  expect(at(8)).toMatchObject({ startedOver: 3, epoch: 3, costUsd: 0 });
+  expect(at(10)).toMatchObject({ startedOver: 3, epoch: 4, costUsd: 0 });
+  expect(fold(events).steps.get('s')).toMatchObject({ startedOver: 3, costUsd: 0.125 });
+  expect(fold(events).used.get('')).toMatchObject({ costUsd: 4.875, unpriced: 1 });
+});
+
 describe(`state = fold(events) (seed ${SEED}; RELIABILITY_SEED repeats another)`, () => {
   test('is what the tables hold, after whatever happens, and on every prefix what they held then', async () => {
     const clock = { now: 1_000_000 };
@@ -258,28 +282,16 @@ describe(`state = fold(events) (seed ${SEED}; RELIABILITY_SEED repeats another)`
     await migrateTo(db);
     const journal = createJournal({ db, runtime });
     const log = createRunLog({ db, journal, runtime });
-    const { swarm } = skill();
-    const plan = makePlan({ ...swarm, judge: null, task: 't' });
-    const changes = { root: '/', mode: 'tree', base: null, git: null, files: [], skipped: [], notes: [] } as const;
-    const spec = {
-      skill: 's',
-      skillVersion: null,
-      skillDir: null,
-      task: 't',
-      provider: 'anthropic',
-      selection: { tree: true },
-      swarm,
-      agents: plan.agents,
-    } as const;
+    const begin = beginning('/');
     const seen = new Set<string>();
     const property = fc.asyncProperty(happenings, async (all) => {
-      const begin = { spec, version: '0', changes, plan, startedAt: clock.now, swarmId: null };
-      const { runId } = await log.begin(begin);
+      const { runId } = await log.begin({ ...begin, startedAt: clock.now });
       const world: World = { log, runId, claims: [], old: [], dead, clock, faults: [] };
       dead.clear();
       const growing = createFold();
       /** What the tables held when the journal had so many events. */
       const held = new Map<number, unknown>();
+      const copies = new Map<number, Fold>();
       for (const happening of all) {
         clock.now += 1;
         await happen(world, growing.state, happening);
@@ -287,6 +299,7 @@ describe(`state = fold(events) (seed ${SEED}; RELIABILITY_SEED repeats another)`
         const tables = await tablesOf(db, runId);
         expect(stateOf(growing.state)).toEqual(tables);
         held.set(growing.state.seq, tables);
+        if (copies.size < 5) copies.set(growing.state.seq, growing.copy());
       }
       const events = await readAll(journal, runId);
       for (const { type } of events) seen.add(type);
@@ -294,6 +307,11 @@ describe(`state = fold(events) (seed ${SEED}; RELIABILITY_SEED repeats another)`
       expect([...held.keys()].map((length) => stateOf(fold(events.slice(0, length))))).toEqual([...held.values()]);
       expect(world.faults).toEqual([]);
       expect(fold(events)).toEqual(growing.state); // in one go or piece by piece
+      for (const [length, copy] of copies) {
+        expect(copy.state).toEqual(fold(events.slice(0, length))); // whatever came to what it was copied from
+        copy.apply(events);
+        expect(copy.state).toEqual(growing.state);
+      }
     });
     await fc.assert(property, { seed: SEED, numRuns: RUNS });
     const expected = ['step_started', 'step_completed', 'step_failed', 'step_skipped', 'step_reset', 'plan_grown', 'run_resumed'];

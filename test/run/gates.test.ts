@@ -1,12 +1,17 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ConflictError } from '../../src/errors.ts';
 import type { AskPerson } from '../../src/run/gates.ts';
 import { fold } from '../../src/run/fold.ts';
+import { keptReport } from '../../src/run/kept-report.ts';
 import { replay } from '../../src/run/replay.ts';
+import { verdict } from '../../src/run/report/sentences.ts';
+import { readAnswers } from '../../src/run/step-answers.ts';
 import { useScratch } from '../store/scratch.ts';
 import { createRunPlace } from './run-place.ts';
 import type { RunPlace } from './run-place.ts';
-import { following, reviewing, scripted, skill } from './run-samples.ts';
+import { EMPTY, following, reviewing, scripted, skill } from './run-samples.ts';
 
 const { folder, onCleanUp } = useScratch();
 const GATED = skill({ approvals: ['writing'] });
@@ -86,15 +91,24 @@ describe.each([true, false])('while a person is asked, who heeds a withdrawal: %
     expect(ends.map(({ type }) => type)).toEqual(['run_completed']);
   });
 
-  test('a refusal from elsewhere cancels it', async () => {
+  test('a refusal from elsewhere keeps the result and writes no file', async () => {
     const { place, other, running, runId, withdrawn } = await atGate(leaves);
-    await other.control.approve(runId, { approved: false, note: null });
+    await other.control.approve(runId, { approved: false, note: 'not in this folder' });
     await running;
     expect(withdrawn).toEqual([true]);
+    const reason = 'its files were not written: the approval "writing" was refused (not in this folder)';
     expect(await place.runs.get(runId)).toMatchObject({
-      status: 'cancelled',
-      summary: { reason: 'the approval "writing" was refused' },
+      status: 'completed',
+      summary: { reason, outputs: [], findings: 2, rejected: 1 },
     });
+    expect(existsSync(join(place.dir, '.skillflow', 'runs', runId))).toBe(false);
+    const report = await keptReport(place.runs, place.journal, place.dir, runId);
+    expect(report).toMatchObject({ run: { notWritten: reason }, outputs: [], counts: { total: 2 } });
+    expect(report === null ? [] : verdict(report)).toContain(
+      'Its files were not written: the approval "writing" was refused (not in this folder); what came of the run is kept in its journal.',
+    );
+    expect(await replay(place.journal, place.dir, runId)).toMatchObject({ report, files: [] });
+    expect((await readAnswers(place.runs, runId)).leftOut).toBe(0);
   });
 
   test('an interrupt cancels the run; nobody is said to have refused', async () => {
@@ -105,6 +119,36 @@ describe.each([true, false])('while a person is asked, who heeds a withdrawal: %
     expect(await place.runs.get(runId)).toMatchObject({ status: 'cancelled', summary: { reason: 'the run was cancelled' } });
     expect(await answers(place, runId)).toEqual([]);
   });
+});
+
+test('after a refusal to write what was done again the report is what the journal gives, not an earlier one', async () => {
+  const place = await createRunPlace(await folder(), onCleanUp);
+  const runId = await place.run(scripted(reviewing), { approvals: ['writing'] });
+  await place.control.approve(runId, { approved: true, note: null });
+  await place.resume(scripted(reviewing), runId);
+  expect(await keptReport(place.runs, place.journal, place.dir, runId)).toMatchObject({ counts: { total: 2 } });
+  await place.control.repeat(runId, '1-work-finder', false);
+  const none = scripted((request) => (request.kind === 'work' ? { status: 'completed', output: EMPTY } : reviewing(request)));
+  await place.resume(none, runId);
+  await place.control.approve(runId, { approved: false, note: null });
+  await place.resume(none, runId);
+  expect((await place.runs.get(runId)).status).toBe('completed');
+  expect(await keptReport(place.runs, place.journal, place.dir, runId)).toMatchObject({ counts: { total: 0 }, outputs: [] });
+});
+
+test('two processes that hear of a refusal at once end the run once', async () => {
+  const place = await createRunPlace(await folder(), onCleanUp);
+  const runId = await place.run(scripted(reviewing), { approvals: ['writing'] });
+  await place.control.approve(runId, { approved: false, note: null });
+  const other = await createRunPlace(place.dir, onCleanUp);
+  const ended = [place, other].map((one) =>
+    one.resume(scripted(reviewing), runId).catch((error: unknown) => {
+      if (!(error instanceof ConflictError)) throw error; // the first was faster
+    }),
+  );
+  await Promise.all(ended);
+  expect((await place.events(runId)).filter(({ type }) => type === 'run_completed')).toHaveLength(1);
+  expect(existsSync(join(place.dir, '.skillflow', 'runs', runId))).toBe(false);
 });
 
 test('of two answers at once the first counts, and who gave the other hears of it', async () => {

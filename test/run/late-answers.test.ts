@@ -1,28 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import type { AskResult } from '../../src/agent/provider.ts';
+import type { AskRequest, AskResult } from '../../src/agent/provider.ts';
 import { fold } from '../../src/run/fold.ts';
 import { replay } from '../../src/run/replay.ts';
 import type { Claim } from '../../src/run/run-log.ts';
-import { makePlan } from '../../src/swarm/make-plan.ts';
-import { useScratch } from '../store/scratch.ts';
+import { testRuntime, useScratch } from '../store/scratch.ts';
 import { createRunPlace } from './run-place.ts';
 import type { RunPlace } from './run-place.ts';
-import { EMPTY, reviewing, scripted, skill } from './run-samples.ts';
+import { beginning, EMPTY, NO_SUMMARY, reviewing, scripted, skill } from './run-samples.ts';
 
 const { folder, onCleanUp } = useScratch();
 const USAGE = { model: 'm', inputTokens: 7, outputTokens: 3, cacheReadTokens: 0, cacheWriteTokens: 0, requests: 1, costUsd: 0.5 };
 const RESULT = { output: EMPTY, reported: [], durationMs: 1, provider: 'anthropic', usage: USAGE };
-const NO_SUMMARY = {
-  files: 0,
-  skipped: 0,
-  findings: 0,
-  confirmed: 0,
-  rejected: 0,
-  undecided: 0,
-  bySeverity: {},
-  outputs: [],
-  reason: null,
-};
 const paying = (answer: () => Promise<void>) =>
   scripted(
     async (request): Promise<AskResult> => {
@@ -36,23 +24,12 @@ const paying = (answer: () => Promise<void>) =>
 /** A new run, of which a process holds a step. */
 async function claimed({ process, dir, journal }: RunPlace, leaseMs: number, owner: string): Promise<Claim> {
   const { log } = process(scripted(reviewing)).store;
-  const { swarm } = skill();
-  const plan = makePlan({ ...swarm, judge: null, task: 't' });
-  const changes = { root: dir, mode: 'tree', base: null, git: null, files: [], skipped: [], notes: [] } as const;
-  const spec = {
-    skill: 's',
-    skillVersion: null,
-    skillDir: null,
-    task: 't',
-    provider: 'anthropic',
-    selection: { tree: true },
-    swarm,
-    agents: plan.agents,
-  } as const;
-  const { runId } = await log.begin({ spec, version: '0', changes, plan, startedAt: 1, swarmId: null });
+  const begin = beginning(dir);
+  const { plan } = begin;
+  const { runId } = await log.begin({ ...begin, startedAt: 1 });
   const [step] = plan.steps;
   if (step === undefined) throw new Error('no steps');
-  const taken = await log.claim({ runId, step, owner, provider: 'anthropic', paid: true, leaseMs });
+  const taken = await log.claim({ runId, step, owner, provider: 'anthropic', leaseMs });
   if (taken === null) throw new Error('not claimed');
   expect(await journal.read(runId, { after: 0, limit: 10 })).toHaveLength(2);
   return taken.claim;
@@ -113,8 +90,8 @@ describe('an answer that comes when another process has taken its step', () => {
     const { runId } = late;
     const { log } = other.process(scripted(reviewing)).store;
     const step = { id: late.stepId, agentId: late.agentId };
-    const next = await log.claim({ runId, step, owner: 'h/2/o', provider: 'anthropic', paid: true, leaseMs: 15_000 });
-    expect(next?.events).toMatchObject([{ type: 'step_started', possiblyBilledTwice: true }]);
+    const next = await log.claim({ runId, step, owner: 'h/2/o', provider: 'anthropic', leaseMs: 15_000 });
+    expect(next?.events).toMatchObject([{ type: 'step_started', epoch: 2 }]);
     const { log: first } = place.process(scripted(reviewing)).store;
     expect(await first.complete(late, RESULT)).toBe(null);
     expect(await first.fail(late, { code: 'x', reason: 'r', retryAt: 1, provider: 'anthropic', usage: USAGE })).toBe(null);
@@ -124,6 +101,41 @@ describe('an answer that comes when another process has taken its step', () => {
     expect(state.used.get('')?.costUsd).toBe(1);
     expect(await spentIn(place, runId)).toBe(1);
     expect((await place.events(runId)).filter(({ type }) => type === 'usage_recorded')).toHaveLength(2);
+  });
+
+  const taken = async (hasCalled: boolean) => {
+    const place = await createRunPlace(await folder(), onCleanUp);
+    const late = await claimed(place, -1, 'h/1/o'); // its lease is over already
+    const { runId, stepId, agentId, epoch } = late;
+    const { log } = place.process(scripted(reviewing)).store;
+    if (hasCalled) await log.note(runId, [{ type: 'call_started', stepId, agentId, epoch }]);
+    const step = { id: stepId, agentId };
+    const next = await log.claim({ runId, step, owner: 'h/2/o', provider: 'anthropic', leaseMs: 15_000 });
+    const twice = async () => fold(await place.events(runId)).steps.get(stepId)?.possiblyBilledTwice;
+    return { log, late, started: next?.events[0], twice };
+  };
+
+  test('is not in doubt where nothing had been sent', async () => {
+    const { started, twice } = await taken(false);
+    expect(started).not.toHaveProperty('possiblyBilledTwice');
+    expect(await twice()).toBe(0);
+  });
+
+  test('is in doubt where a call had been sent, until the answer comes, which says what it cost', async () => {
+    const { log, late, started, twice } = await taken(true);
+    expect(started).toMatchObject({ type: 'step_started', possiblyBilledTwice: true });
+    expect(await twice()).toBe(1);
+    expect(await log.complete(late, RESULT)).toBe(null);
+    expect(await twice()).toBe(0);
+    expect(await log.complete(late, RESULT)).toBe(null); // and is not counted down again
+    expect(await twice()).toBe(0);
+  });
+
+  test('stays in doubt where it was cut off in the end', async () => {
+    const { log, late, twice } = await taken(true);
+    const failure = { code: 'x', reason: 'r', retryAt: 1, provider: 'anthropic', usage: USAGE, possiblyBilled: true };
+    expect(await log.fail(late, failure)).toBe(null);
+    expect(await twice()).toBe(1);
   });
 
   test('and the report of a run that has ended meanwhile is made again as it was', async () => {
@@ -136,6 +148,39 @@ describe('an answer that comes when another process has taken its step', () => {
     expect(await log.complete(late, RESULT)).toBe(null);
     expect(fold(await place.events(runId)).used.get('')?.costUsd).toBe(0.5 * provider.asked.length + 0.5);
     expect((await replay(place.journal, place.dir, runId)).files.map(({ state }) => state)).toEqual(['same', 'same', 'same']);
+  });
+});
+
+describe('an attempt whose process is gone as its run ends', () => {
+  test.each([true, false])('may have been paid for where it had sent a call: %s', async (hasCalled) => {
+    const place = await createRunPlace(await folder(), onCleanUp);
+    const { runId, stepId, agentId, epoch } = await claimed(place, 15_000, `${testRuntime().host}/999999999/o`);
+    const { log } = place.process(scripted(reviewing)).store;
+    if (hasCalled) await log.note(runId, [{ type: 'call_started', stepId, agentId, epoch }]);
+    await place.control.cancel(runId, 'r', false);
+    const twice = hasCalled ? 1 : 0;
+    expect(fold(await place.events(runId)).steps.get(stepId)).toMatchObject({ status: 'waiting', possiblyBilledTwice: twice });
+  });
+
+  test.each([true, false])('and also where the time of the run is over: %s', async (hasCalled) => {
+    const place = await createRunPlace(await folder(), onCleanUp);
+    const provider = paying(async () => undefined);
+    const ask = async (request: AskRequest): Promise<AskResult> => {
+      // Another process has taken the next step, and stays silent until the run's time is over.
+      const { runId } = request;
+      const step = { id: '1-work-critic', agentId: 'critic' };
+      const { log } = place.process(provider).store;
+      const taken = await log.claim({ runId, step, owner: 'h/2/o', provider: 'anthropic', leaseMs: 60_000 });
+      const { epoch = 0 } = taken?.claim ?? {};
+      if (taken !== null && hasCalled) {
+        await log.note(runId, [{ type: 'call_started', stepId: step.id, agentId: step.agentId, epoch }]);
+      }
+      return provider.ask(request);
+    };
+    const execution = { ...skill().swarm.execution, parallel: false };
+    const runId = await place.run(scripted(ask, { name: 'anthropic', paid: true }), { timeoutMs: 600, execution });
+    const step = fold(await place.events(runId)).steps.get('1-work-critic');
+    expect(step).toMatchObject({ status: 'failed', code: 'timeout', possiblyBilledTwice: hasCalled ? 1 : 0 });
   });
 });
 

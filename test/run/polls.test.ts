@@ -228,6 +228,7 @@ describe('refused, with nothing changed', () => {
     ['one option', { options: ['yes'] }, /options/],
     ['an option twice', { options: ['yes', 'yes'] }, /options/],
     ['a quorum that cannot be reached', { quorum: 4 }, /quorum/],
+    ['no quorum', { rule: 'quorum' }, /quorum: is missing/],
     ['no judge', { rule: 'judge' }, /judge/],
     ['a judge elsewhere', { judge: 'ada' }, /judge/],
     ['a judge who may not vote', { rule: 'judge', judge: 'eve' }, /judge.*eve/],

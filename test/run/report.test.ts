@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buildReport } from '../../src/run/report/build-report.ts';
 import { renderJson } from '../../src/run/report/json.ts';
-import { count, duration, isoTime, verdict } from '../../src/run/report/sentences.ts';
+import { count, duration, isoTime, spendingSentences, verdict } from '../../src/run/report/sentences.ts';
 import { agent, anyInput, CHANGES, EMPTY, finding, RUN, SAMPLE } from './report-samples.ts';
 
 describe('buildReport', () => {
@@ -142,6 +142,12 @@ describe('verdict', () => {
     expect(isoTime(0)).toBe('1970-01-01T00:00:00.000Z');
     expect(isoTime(Number.NaN)).toBeNull();
     expect(isoTime(1e300)).toBeNull();
+  });
+
+  it('says what little it cost, and the rest as earlier reports have it', () => {
+    const spent = { tokens: 20, requests: 1, unpriced: [], possiblyBilledTwice: 0 };
+    const costs = [0.000_02, 0, 0.25, 12.345_67].map((costUsd) => spendingSentences({ ...spent, costUsd }).join(' '));
+    expect(costs.map((said) => /cost (.*)\.$/u.exec(said)?.[1])).toEqual(['$0.00002', '$0.0000', '$0.2500', '$12.3457']);
   });
 });
 

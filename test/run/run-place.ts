@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Provider } from '../../src/agent/provider.ts';
+import type { Provider, SeenMessage } from '../../src/agent/provider.ts';
 import type { ChangeSet } from '../../src/changes.ts';
 import type { RunEvent } from '../../src/events.ts';
 import { createJournal } from '../../src/run/journal.ts';
@@ -40,6 +40,7 @@ export interface RunPlaceOptions {
   readonly dayLimits?: { readonly tokens: number | null; readonly costUsd: number | null };
   readonly collect?: () => Promise<ChangeSet>;
   readonly leaseMs?: number;
+  readonly mailOf?: () => Promise<readonly SeenMessage[]>;
 }
 
 export async function createRunPlace(
@@ -68,7 +69,7 @@ export async function createRunPlace(
       runtime,
       thinkersOf: async () => ({ serves: () => provider }),
       rolesOf: () => async () => ROLE,
-      mailOf: async () => [],
+      mailOf: options.mailOf ?? (async () => []),
       leaseMs: options.leaseMs,
       dayLimits: options.dayLimits ?? { tokens: null, costUsd: null },
     });
@@ -93,7 +94,7 @@ export async function createRunPlace(
     journal,
     process,
     runs: createRuns({ db, journal, runtime }),
-    control: createRunControl({ log: process(scripted(reviewing)).store.log, journal, runtime }),
+    control: createRunControl({ log: process(scripted(reviewing)).store.log, journal, runtime, projectRoot: dir }),
     run: (provider, spec = {}, signal) => start(provider, 'a task\0with a NUL', spec, signal),
     request: (provider, task) => start(provider, task, {}),
     resume: (provider, runId) => process(provider).runner.resume(runId, following()),

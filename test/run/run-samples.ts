@@ -2,7 +2,9 @@ import type { AskRequest, AskResult, Provider } from '../../src/agent/provider.t
 import type { Role } from '../../src/agent/role.ts';
 import type { Finding } from '../../src/finding.ts';
 import type { Following } from '../../src/run/runner.ts';
+import type { RunSummary } from '../../src/run/runs.ts';
 import type { Skill, SwarmSpec } from '../../src/skill/skill.ts';
+import { makePlan } from '../../src/swarm/make-plan.ts';
 
 export function finding(id: string): Finding {
   const range = { startLine: 3, startColumn: 1, endLine: 3, endColumn: 9 };
@@ -98,4 +100,35 @@ export const ROLE: Role = { name: 'any', description: 'd', style: 'convergent', 
 
 export function following(signal: AbortSignal = new AbortController().signal): Following {
   return { signal, onProgress: () => undefined };
+}
+
+/** Of a run that found nothing. */
+export const NO_SUMMARY: RunSummary = {
+  files: 0,
+  skipped: 0,
+  findings: 0,
+  confirmed: 0,
+  rejected: 0,
+  undecided: 0,
+  bySeverity: {},
+  outputs: [],
+  reason: null,
+};
+
+/** What a run begins with, but for when it begins. */
+export function beginning(root: string) {
+  const { swarm } = skill();
+  const plan = makePlan({ ...swarm, judge: null, task: 't' });
+  const changes = { root, mode: 'tree', base: null, git: null, files: [], skipped: [], notes: [] } as const;
+  const spec = {
+    skill: 's',
+    skillVersion: null,
+    skillDir: null,
+    task: 't',
+    provider: 'anthropic',
+    selection: { tree: true },
+    swarm,
+    agents: plan.agents,
+  } as const;
+  return { spec, version: '0', changes, plan, swarmId: null };
 }

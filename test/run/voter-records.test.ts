@@ -35,6 +35,9 @@ test('what a type of another name earns counts for its role, as in votes that ca
     reason: null,
     output: { findings: [], ballots, notes: [], stats: {} },
     possiblyBilledTwice: 0,
+    startedOver: 0,
+    costUsd: 0,
+    called: false,
   } as const;
   const decision = {
     subject: 'f',

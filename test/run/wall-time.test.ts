@@ -46,8 +46,8 @@ describe('a wall budget that is used up while a call is under way', () => {
     expect(events.at(-1)).toMatchObject({
       type: 'run_paused',
       budget: { scope: 'run', what: 'wallMs', limit: 400 },
-      done: ['1-work-finder', '1-work-critic', '2-judge-judge'],
-      remaining: ['1-work-judge', '2-judge-finder', '2-judge-critic'],
+      done: ['1-work-finder', '1-work-critic'],
+      remaining: ['1-work-judge', '2-judge-finder', '2-judge-judge', '2-judge-critic'],
     });
     expect(statusOf(events)['1-work-judge']).toBe('waiting');
     expect(events.filter(({ type }) => type === 'step_failed')).toMatchObject([
@@ -57,7 +57,7 @@ describe('a wall budget that is used up while a call is under way', () => {
     await place.control.raise(runId, { wallMs: 60_000 });
     const second = scripted(reviewing, PAID);
     await place.resume(second, runId);
-    expect(second.asked.toSorted()).toEqual(['1-work-judge', '2-judge-critic', '2-judge-finder']);
+    expect(second.asked.toSorted()).toEqual(['1-work-judge', '2-judge-critic', '2-judge-finder', '2-judge-judge']);
     expect(fold(await place.events(runId))).toMatchObject({ status: 'completed' });
     expect(fold(await place.events(runId)).steps.get('1-work-judge')).toMatchObject({ failures: 0, possiblyBilledTwice: 1 });
     expect(await isSame(place, runId)).toEqual(['same', 'same', 'same']);

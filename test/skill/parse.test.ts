@@ -32,6 +32,8 @@ agents:
 coordination:
   topology: hierarchical
   consensus: quorum
+  decision:
+    quorum: 2
   timeout: 5m
 memory:
   persistence: true
@@ -125,7 +127,7 @@ describe('the one-file form', () => {
       ],
       ...UNSAID,
       topology: 'hierarchy',
-      decision: { rule: 'quorum', quorum: 1, judge: null },
+      decision: { rule: 'quorum', quorum: 2, judge: null },
       supervision: { strategy: 'one_for_one', intensity: 3 * 3 * 3, periodMs: 300_000 },
       timeoutMs: 300_000,
       execution: { parallel: false, maxConcurrent: 8, retry: { maxAttempts: 3, backoff: 'linear', delayMs: 500 } },
@@ -146,7 +148,7 @@ describe('the one-file form', () => {
         { type: 'security-analyst', count: 2, capabilities: ['secrets', 'security-patterns'] },
         { type: 'tester', count: 1, capabilities: ['test-gaps'] },
       ],
-      coordination: { topology: 'hierarchical', consensus: 'quorum', timeout: '5m' },
+      coordination: { topology: 'hierarchical', consensus: 'quorum', decision: { quorum: 2 }, timeout: '5m' },
       memory: { persistence: true, vector_search: true, ttl: '24h' },
       execution: { parallel: false, max_concurrent: 8, retry_policy: { max_attempts: 3, backoff: 'linear' } },
       outputs: [

@@ -65,7 +65,7 @@ approvals: [spending, low_agreement]
     },
   );
 
-  it.each(['majority', 'quorum', 'weighted', 'unanimous', 'byzantine'] as const)('may decide by %s', async (rule) => {
+  it.each(['majority', 'weighted', 'unanimous', 'byzantine'] as const)('may decide by %s', async (rule) => {
     const { swarm } = await swarmOf(`${AGENTS}coordination: {consensus: ${rule}}\n`);
     expect(swarm?.decision).toEqual({ rule, quorum: 1, judge: null });
   });
@@ -82,6 +82,8 @@ approvals: [spending, low_agreement]
     ['coordination: {consensus: judge}', 'error missing_judge 2:1'],
     ['coordination: {decision: {rule: judge}}', 'error missing_judge 2:16'],
     ['coordination: {decision: {rule: judge, judge: referees}}', 'error unknown_judge 2:40'],
+    ['coordination: {consensus: quorum}', 'error missing_quorum 2:1'],
+    ['coordination: {decision: {rule: quorum}}', 'error missing_quorum 2:16'],
     ['coordination: {decision: {judge: referee}}', 'error contradiction 2:27'],
     ['provider: openai', 'error unsupported_provider 2:11'],
     ['budget: {tokens: 0}', 'error invalid_value 2:18'],
@@ -102,6 +104,24 @@ approvals: [spending, low_agreement]
     expect(brief(diagnostics)).toEqual([expected]);
   });
 
+  it.each([
+    ['aprovals: [spending]', 'error unknown_key 2:1', 'Did you mean "approvals"?'],
+    ['budgets: {cost_usd: 1}', 'error unknown_key 2:1', 'Did you mean "budget"?'],
+    ['budget: {day: {tokens: 5}}', 'error unknown_key 2:10', 'Known here: tokens, cost_usd, wall, steps, agent.'],
+    ['budget: {agent: {token: 5}}', 'error unknown_key 2:18', 'Did you mean "tokens"?'],
+    ['cordination: {topology: ring}', 'warning unknown_key 2:1', 'Did you mean "coordination"?'],
+  ])('takes no misspelt limit or gate for a remark: %s', async (line, expected, hint) => {
+    const found = await swarmOf(`${AGENTS}${line}\n`);
+    expect(brief(found.diagnostics)).toEqual([expected]);
+    expect(found.diagnostics[0]?.hint).toBe(hint);
+    expect(found.swarm === null).toBe(expected.startsWith('error'));
+    const inline = await parseFiles({ 'SKILL.md': skillFile(`${AGENTS}${line}\n`) });
+    expect(inline.skill === null).toBe(expected.startsWith('error'));
+    // A text alone is no swarm's: what it says beside is its own.
+    const text = await parseFiles({ 'SKILL.md': skillFile('aprovals: [spending]\nbudgets: 5\n') });
+    expect(brief(text.diagnostics).every((one) => one.startsWith('warning'))).toBe(true);
+  });
+
   it('refuses a judge without anyone to judge, and a name of a model that is none', async () => {
     const alone = await swarmOf('agents: [{type: a, count: 3}]\ncoordination: {decision: {rule: judge, judge: a}}\n');
     expect(brief(alone.diagnostics)).toEqual(['error judge_alone 2:40']);
@@ -117,11 +137,11 @@ approvals: [spending, low_agreement]
       'coordination.strategy: "cascades" is not supported; supported are plan, cascade, fusion, neuro-divergent and adaptive; did you mean "cascade"? | undefined',
       'unknown key "max_round" in coordination; it is ignored | Did you mean "max_rounds"?',
     ]);
-    const judge = await swarmOf(
-      `${AGENTS}coordination: {decision: {rule: judge, judge: refere}}\nbudget: {token: 5, agent: {cost: 1}}\n`,
-    );
-    expect(judge.diagnostics.map(({ hint }) => hint)).toEqual(
-      expect.arrayContaining(['Did you mean "referee"?', 'Did you mean "tokens"?']),
+    const judge = await swarmOf(`${AGENTS}coordination: {decision: {rule: judge, judge: refere}}\n`);
+    expect(judge.diagnostics.map(({ hint }) => hint)).toEqual(['Did you mean "referee"?']);
+    const budget = await swarmOf(`${AGENTS}budget: {token: 5, agent: {cost: 1}}\n`);
+    expect(budget.diagnostics.map(({ hint }) => hint)).toEqual(
+      expect.arrayContaining(['Did you mean "tokens"?', 'Did you mean "cost_usd"?']),
     );
   });
 });

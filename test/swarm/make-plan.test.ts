@@ -56,6 +56,23 @@ describe('makePlan', () => {
     ]);
   });
 
+  it('hierarchy: a coordinator is the root wherever it stands, and that is said', () => {
+    const input: PlanInput = { topology: 'hierarchy', span: 2, agents: [agent('coder', 2), agent('boss'), agent('coordinator')] };
+    expect(shape(input)).toEqual([
+      '1-work-coder-2 <',
+      '1-work-boss <',
+      '2-merge-coder-1 < 1-work-boss',
+      '3-merge-coordinator < 2-merge-coder-1 1-work-coder-2',
+    ]);
+    expect(makePlan(input).reason).toBe('Root coordinator: the first with the role coordinator.');
+    const named = makePlan({ ...input, roleOf: (type) => (type === 'boss' ? 'coordinator' : type) });
+    expect([named.steps.at(-1)?.agentId, named.reason]).toEqual(['boss', 'Root boss: the first with the role coordinator.']);
+    const adaptive = makePlan({ ...input, topology: 'adaptive', task: 'x' });
+    expect(adaptive.reason).toMatch(/^Topology hierarchy: .*\. Root coordinator: the first with the role coordinator\.$/);
+    expect(makePlan({ ...input, agents: [agent('coder', 3)] }).reason).toBeUndefined();
+    expect(makePlan({ ...input, agents: [agent('coordinator')] }).reason).toBeUndefined();
+  });
+
   it.each(['star', 'mesh', 'ring', 'hierarchy'] as const)('%s: one agent alone just works', (topology) => {
     expect(shape({ topology, agents: [agent('a')] })).toEqual(['1-work-a <']);
   });
@@ -130,7 +147,10 @@ describe('every plan of every strategy', () => {
         expect(['star', 'mesh', 'ring', 'hierarchy']).toContain(plan.topology);
         expect(['plan', 'cascade', 'fusion', 'neuro-divergent']).toContain(plan.strategy);
         const hadChoice = input.strategy === 'adaptive' || input.topology !== plan.topology;
-        expect(plan.reason !== undefined).toBe(hadChoice);
+        const workers = plan.agents.filter(({ type }) => type !== input.judge);
+        const hasRoot = workers.length > 1 && workers.some(({ type }) => type === 'coordinator');
+        expect(plan.reason !== undefined).toBe(hadChoice || (plan.topology === 'hierarchy' && hasRoot));
+        expect(plan.reason?.includes('Root coordinator') ?? false).toBe(plan.topology === 'hierarchy' && hasRoot);
         expect(new Set(plan.steps.map((step) => step.agentId))).toEqual(new Set(plan.agents.map(({ id }) => id)));
         const round = new Map(plan.steps.map((step) => [step.id, step.round]));
         const late = plan.steps.filter((step) => step.sees.some((id) => (round.get(id) ?? 0) >= step.round));

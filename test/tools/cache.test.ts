@@ -71,3 +71,35 @@ test('a value that is refused leaves the old one; looking makes no database', as
     });
   expect(await output('cache_get', { key: 'k' })).toMatchObject({ value: 'old' });
 });
+
+test('what was stored in its namespace to be remembered is not of the cache', async () => {
+  await output('memory_store', { namespace: 'cache', key: 'p', value: 'precious v1' });
+  await output('memory_store', { namespace: 'cache', key: 'p', value: 'precious v2', tags: ['kept'] });
+  expect(await output('cache_get', { key: 'p' })).toMatchObject({ hit: false });
+  expect(await output('cache_delete', { key: 'p' })).toStrictEqual({ key: 'p', deleted: false });
+  expect(await output('cache_clear', {})).toStrictEqual({ deleted: 0 });
+  const refused = { ok: false, error: { code: 'conflict', message: expect.stringMatching(/"p" in "cache" is remembered/) } };
+  expect(await calls.app.call('cache_set', { key: 'p', value: 'x' })).toMatchObject(refused);
+  expect(await output('memory_get', { namespace: 'cache', key: 'p' })).toMatchObject({ value: 'precious v2', version: 2 });
+  expect(await output('memory_get', { namespace: 'cache', key: 'p', version: 1 })).toMatchObject({ value: 'precious v1' });
+
+  await output('memory_delete', { namespace: 'cache', key: 'p' });
+  expect(await output('cache_delete', { key: 'p' })).toStrictEqual({ key: 'p', deleted: false });
+  expect(await calls.app.call('cache_set', { key: 'p', value: 'x' })).toMatchObject(refused);
+  await output('memory_undelete', { namespace: 'cache', key: 'p' });
+  expect(await output('memory_get', { namespace: 'cache', key: 'p' })).toMatchObject({ value: 'precious v2' });
+});
+
+test('what is stored over a cached value to be remembered is no longer of the cache', async () => {
+  await output('cache_set', { key: 'c', value: 'for a while' });
+  expect(await output('memory_store', { namespace: 'cache', key: 'c', value: 'a lasting decision' })).toMatchObject({
+    created: false,
+    expiresAt: null,
+  });
+  expect(await output('memory_search', { query: 'lasting decision' })).toMatchObject({ results: [{ key: 'c', kind: 'note' }] });
+  expect(await output('cache_clear', {})).toStrictEqual({ deleted: 0 });
+  expect(await output('memory_get', { namespace: 'cache', key: 'c' })).toMatchObject({ value: 'a lasting decision' });
+  await output('memory_store', { namespace: 'default', key: 'own', value: 1, kind: 'cache' });
+  await output('memory_store', { namespace: 'default', key: 'own', value: 2 });
+  expect(await output('memory_get', { key: 'own' })).toMatchObject({ kind: 'cache', version: 2 });
+});

@@ -180,6 +180,28 @@ describe('memory_list, memory_search, memory_delete', () => {
     expect(await output('memory_list', { prefix: '%' })).toMatchObject({ total: 0 });
   });
 
+  test('values that are too much for one answer are refused, with a limit that is not', async () => {
+    const big = 'x'.repeat(1_020_000);
+    const keys = Array.from({ length: 34 }, (_, at) => `big${at}`);
+    const memory = await app.skillflow.app.memory('write');
+    await memory.storeMany(keys.map((key) => ({ key, value: big, tags: ['lorem'] })));
+    for (const [tool, input] of [
+      ['memory_list', { values: true, limit: 1000 }],
+      ['memory_search', { query: 'lorem', values: true, limit: 100 }],
+    ] as const) {
+      expect(await app.call(tool, input), tool).toMatchObject({
+        ok: false,
+        error: {
+          code: 'invalid_input',
+          message: expect.stringMatching(/34 entries have 34680000 bytes/),
+          hint: expect.stringMatching(/limit of at most 32/),
+        },
+      });
+    }
+    expect((await output('memory_list', { values: true, limit: 32 }))['entries']).toHaveLength(32);
+    expect(await output('memory_list', { limit: 1000 })).toMatchObject({ total: 34 });
+  });
+
   test('search ranks, in one namespace or in all', async () => {
     await output('memory_store', { key: 'one', value: 'the cat sat on the mat' });
     await output('memory_store', { key: 'two', value: 'a dog chased a cat, another cat watched the mat', namespace: 'other' });
@@ -315,6 +337,8 @@ describe('a wrong call is refused and changes nothing', () => {
   for (let i = 0; i < 5000; i += 1) deep = [deep];
   const bad: readonly (readonly [string, unknown, string, RegExp])[] = [
     ['memory_store', { key: 'k' }, 'invalid_input', /value.*any JSON/],
+    ['memory_list', { keys: '' }, 'invalid_input', /keys is empty/],
+    ['memory_search', { query: 'x', since: '2026-02-01', until: '2026-01-01' }, 'invalid_input', /until is not after since/],
     ['memory_store', { value: 1 }, 'invalid_input', /key/],
     ['memory_store', { key: '', value: 1 }, 'invalid_input', /key/],
     ['memory_store', { key: 7, value: 1 }, 'invalid_input', /key.*got 7/],
@@ -328,7 +352,7 @@ describe('a wrong call is refused and changes nothing', () => {
     ['memory_store', { key: 'k', value: 1, namespace: null }, 'invalid_input', /namespace.*null/],
     ['memory_store', { key: 'k', value: 1, ttlSeconds: 0 }, 'invalid_input', /ttlSeconds/],
     ['memory_store', { key: 'k', value: 1, ttlSeconds: -5 }, 'invalid_input', /ttlSeconds/],
-    ['memory_store', { key: 'k', value: 1, ttlSeconds: '60' }, 'invalid_input', /ttlSeconds.*text …/],
+    ['memory_store', { key: 'k', value: 1, ttlSeconds: '60' }, 'invalid_input', /ttlSeconds.*got "60"/],
     ['memory_store', { key: 'k', value: 1, tags: 'a' }, 'invalid_input', /tags/],
     ['memory_store', { key: 'k', value: 1, tags: [''] }, 'invalid_input', /tags\[0\] is empty/],
     ['memory_store', { key: 'k', value: 1, ttl: 5 }, 'invalid_input', /ttl/],
@@ -434,4 +458,17 @@ default    k\x1b]0;x\x07  note  13     2023-11-14T22:13  red \x1b[31mtext`,
 two\x1b[2J`);
     expect(await text('memory_get', { key: 'j' })).toBe('{\n  "a": [\n    1\n  ]\n}');
   });
+});
+
+test('a time that damage has changed keeps no entry from being shown', async () => {
+  await output('memory_store', { key: 'good', value: 'good words' });
+  await output('memory_store', { key: 'bad', value: 'bad words' });
+  await raw(`UPDATE memory_entry SET updated_at = 1152921504606846976, valid_from = -9000000000000000 WHERE key = 'bad'`);
+  const bad = { key: 'bad', updatedAt: 'no time', validFrom: 'no time' };
+  expect(await output('memory_list', {})).toMatchObject({ entries: [bad, { key: 'good' }] });
+  expect(await output('memory_get', { key: 'bad' })).toMatchObject({ value: 'bad words', ...bad });
+  expect((await output('memory_search', { query: 'words' }))['results']).toHaveLength(2);
+  expect(await output('memory_namespaces', {})).toMatchObject({ namespaces: [{ entries: 2, updatedAt: bad.updatedAt }] });
+  expect(await output('memory_stats', {})).toMatchObject({ entries: 2, newestAt: bad.updatedAt });
+  expect(await output('memory_history', { key: 'bad' })).toMatchObject({ versions: [{ updatedAt: bad.updatedAt }] });
 });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -112,7 +113,7 @@ describe('skill_run', () => {
     const refused = await call('task_claim', { taskId: runId });
     expect(refused).toMatchObject({
       ok: false,
-      error: { code: 'conflict', message: expect.stringMatching(/budget.*2 \(steps\)/) },
+      error: { code: 'conflict', message: expect.stringMatching(/budget.*2 attempts/) },
     });
     expect(await calls.output('task_claim', {})).toMatchObject({ step: null });
     await calls.output('task_complete', { claimId, answer: ANSWER });
@@ -231,11 +232,17 @@ describe('run_approve', () => {
     expect(await call('run_approve', { runId, approved: true })).toMatchObject({ ok: false, error: { code: 'conflict' } });
   });
 
-  test('refused, it ends', async () => {
+  test('refused to write, it completes: its result is kept and shown, and no file is there', async () => {
     await addSkill('gated', 'approvals: [writing]');
     const { runId } = await run({ skill: 'gated', provider: 'local' });
     const output = await calls.output('run_approve', { runId, approved: false, note: 'not now' });
-    expect(output).toMatchObject({ status: 'cancelled', reason: expect.stringMatching(/writing/), outputs: [] });
+    const kept = { status: 'completed', reason: expect.stringMatching(/"writing" was refused \(not now\)/), outputs: [] };
+    expect(output).toMatchObject(kept);
+    await calls.app.restart();
+    expect(await calls.output('run_status', { runId })).toMatchObject({ ...kept, findings: { confirmed: expect.any(Number) } });
+    expect(await calls.output('task_results', { taskId: runId })).toMatchObject({ ...kept, findings: expect.any(Object) });
+    expect(await calls.output('run_replay', { runId })).toMatchObject({ identical: true, files: [] });
+    expect(existsSync(join(calls.app.dir, '.skillflow', 'runs', String(runId)))).toBe(false);
   });
 
   test('a role that the swarm asks for and that has errors is no other role', async () => {

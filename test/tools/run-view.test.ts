@@ -113,7 +113,7 @@ describe('the view of a run', () => {
       { type: 'budget_raised', what: 'costUsd', from: 5, to: 9 },
     );
     viewer.apply(more);
-    expect(viewer.view()).toMatchObject({ waiting: "paused: the run's budget of 5 costUsd is used up", budgetUsd: 9 });
+    expect(viewer.view()).toMatchObject({ waiting: "paused: the run's budget of $5.00 is used up", budgetUsd: 9 });
     viewer.apply(
       placed(...more, { type: 'run_resumed', owner: 'o' }, { type: 'approval_asked', gate: 'writing', question: '?' }),
     );
@@ -125,9 +125,9 @@ describe('words for events', () => {
   test('tell votes and findings with the end of their step, and decisions together', () => {
     expect(eventWords(EVENTS).map(({ text }) => text)).toEqual([
       'run_1: review began, 2 agents, 3 steps',
-      'anthropic may cost up to about $1.50; it pauses at $5',
+      'anthropic may cost up to about $1.50; it pauses at $5.00',
       'a: 1-work-a',
-      'a: done, 1 vote, $0.2500',
+      'a: done, 1 vote, $0.25',
       'b: 1-work-b',
       'b: failed, to be tried again: a 529',
       'b: 1-work-b, attempt 2',

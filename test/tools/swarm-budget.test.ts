@@ -64,6 +64,39 @@ test('a pool that is used up pauses the next task at once', async () => {
   expect(await calls.output('run_status', { runId })).toMatchObject({ status: 'paused' });
 });
 
+test('it binds what tasks use that were begun before, and says how they go on', async () => {
+  await spawn('coder');
+  await calls.output('swarm_budget', { steps: 1, tokens: 5000 });
+  const runIds = [await submit(), await submit()];
+  const answer = { findings: [], text: 't', confidence: 0.5, notes: [] };
+  const { step } = await calls.output('task_claim', { taskId: runIds[0] });
+  const { claimId } = z.object({ claimId: z.string() }).parse(step);
+  await calls.output('task_complete', { claimId, answer });
+  expect(await calls.app.call('task_claim', { taskId: runIds[1] })).toMatchObject({
+    error: { code: 'conflict', message: expect.stringMatching(/budget of the swarm is used up: 1 attempt/) },
+  });
+  await spend(String(runIds[0]), 6000, 0);
+  const third = await submit();
+  const waiting = await calls.output('run_status', { runId: third });
+  expect(waiting).toMatchObject({ status: 'paused', waiting: { budget: { scope: 'swarm', what: 'steps', limit: 1, used: 1 } } });
+  const next = z.string().parse(waiting['next']);
+  const named = [...next.matchAll(/(swarm_budget|run_resume) (\{.*?\})/gu)];
+  expect(named.map(([, tool]) => tool)).toEqual(['swarm_budget', 'run_resume']);
+  expect(JSON.parse(named[0]?.[2] ?? '')).toEqual({ swarmId, tokens: 12_000, steps: 2 });
+  for (const [, tool = '', input = ''] of named) await calls.output(tool, JSON.parse(input));
+  expect(await calls.output('run_status', { runId: third })).toMatchObject({ status: 'awaiting_host' });
+});
+
+test('what was read from and written to caches is used as well', async () => {
+  const runId = await submit();
+  await calls.raw(
+    `INSERT INTO spend(run_id, step_id, agent_id, at, provider, model, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens)
+     VALUES (?, 's', 'a', 1, 'anthropic', 'm', 1, 2, 3, 4)`,
+    [runId],
+  );
+  expect(await calls.output('swarm_budget', {})).toMatchObject({ used: { tokens: 10 } });
+});
+
 test('parts are equal, and together no more than the pool', async () => {
   const agents = [await spawn('coder'), await spawn('tester'), await spawn('reviewer')];
   const all = await calls.output('swarm_budget', { tokens: 100, costUsd: 1, divide: true });
@@ -83,7 +116,9 @@ test('releasing it takes the limits away', async () => {
 
 test('text', async () => {
   expect(await calls.text('swarm_budget', {})).toMatch(/pool +no limit\n/);
-  expect(await calls.text('swarm_budget', { steps: 5 })).toMatch(/pool +5 steps\neach agent +no limit\nused .*\nleft +5 steps/);
+  expect(await calls.text('swarm_budget', { steps: 5 })).toMatch(
+    /pool +5 attempts\neach agent +no limit\nused .*\nleft +5 attempts/,
+  );
 });
 
 describe('a wrong call is refused and changes nothing', () => {

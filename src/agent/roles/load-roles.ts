@@ -1,6 +1,6 @@
 import type { Dirent } from 'node:fs';
 import { readdir, realpath } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Role } from '../role.ts';
 import { normalType, roleNameOf } from './aliases.ts';
 import { fallbackRole } from './fallback-role.ts';
@@ -52,6 +52,8 @@ export interface Roles {
    * general one that reads and reports. Never rejects; see `problems` for files that could not be used.
    */
   find(type: string): Promise<Role>;
+  /** What is wrong with the file that {@link Roles.find} would take, were it not for its errors; `null`: nothing is. */
+  damage(type: string): Promise<RoleProblem | null>;
   /** All roles by name, and the files that are none. A role from a project under review is a text of that project. */
   list(): Promise<{ readonly roles: readonly FoundRole[]; readonly problems: readonly RoleProblem[] }>;
 }
@@ -124,6 +126,21 @@ const BAD_NAME = {
   hint: 'Name it in lower-case letters, digits and single hyphens, e.g. security-analyst.md.',
 } as const;
 
+/** How many texts of roles this process remembers what they say. */
+const MAX_TEXTS = 512;
+const parsed = new WeakMap<ReadFrontmatter, Map<string, Reading<Role>>>();
+
+/** As {@link parseRole}; hosts ask for the same roles with every step, and reading their YAML takes most of that time. */
+function parseOnce(name: string, text: string, readFrontmatter: ReadFrontmatter): Reading<Role> {
+  const known = parsed.get(readFrontmatter) ?? new Map<string, Reading<Role>>();
+  parsed.set(readFrontmatter, known);
+  const key = `${name}\n${text}`;
+  const role = known.get(key) ?? parseRole(name, text, readFrontmatter);
+  if (known.size >= MAX_TEXTS) known.clear();
+  known.set(key, role);
+  return role;
+}
+
 async function loadFolder(folder: RoleFolder, { readText, readFrontmatter }: RolesDeps): Promise<Loaded> {
   const roles = new Map<string, FoundRole>();
   const { real, files, problems } = await listFiles(folder);
@@ -132,7 +149,7 @@ async function loadFolder(folder: RoleFolder, { readText, readFrontmatter }: Rol
     const name = ROLE_FILE.exec(file)?.[1];
     if (name === undefined) return { ok: false, problems: [BAD_NAME] };
     const text = await readText(join(real, file), real);
-    return text.ok ? parseRole(name, text.value, readFrontmatter) : text;
+    return text.ok ? parseOnce(name, text.value, readFrontmatter) : text;
   };
   for (let i = 0; i < files.length; i += BATCH) {
     const batch = await Promise.all(files.slice(i, i + BATCH).map(async (file) => ({ file, role: await read(file) })));
@@ -160,6 +177,17 @@ export function createRoles(deps: RolesDeps): Roles {
       const { roles } = await loaded();
       const found = roles.get(type) ?? roles.get(normalType(type)) ?? roles.get(roleNameOf(type));
       return found?.role ?? fallbackRole(type);
+    },
+    damage: async (type) => {
+      const { roles, problems } = await loaded();
+      const rankOf = (file: string): number => deps.folders.findIndex(({ dir }) => dirname(file) === dir);
+      for (const name of [type, normalType(type), roleNameOf(type)]) {
+        const found = roles.get(name);
+        const bad = problems.find(({ file }) => basename(file) === `${name}.md`);
+        if (bad !== undefined && (found === undefined || rankOf(bad.file) < rankOf(found.file))) return bad;
+        if (found !== undefined) return null;
+      }
+      return null;
     },
     list: async () => {
       const { roles, problems } = await loaded();

@@ -50,7 +50,7 @@ function toProblems(issue: z.core.$ZodIssue, lineOf: (path: readonly PropertyKey
   }
   const place = issue.path.map(String).join('.');
   const message = place === '' ? 'expected a mapping of keys to values' : `${place}: ${issue.message}`;
-  const hint = place.startsWith('tools') ? `The tools are ${AGENT_TOOL_NAMES.join(', ')}.` : known;
+  const hint = place.startsWith('tools') ? `The tools are ${AGENT_TOOL_NAMES.map((name) => `"${name}"`).join(', ')}.` : known;
   return [{ message: message.slice(0, 300), line: lineOf(issue.path), hint }];
 }
 

@@ -126,6 +126,7 @@ export function buildReport(input: ReportInput): Report {
       ...(run.reason === undefined ? {} : { reason: run.reason }),
       ...(run.planReason === undefined ? {} : { planReason: run.planReason }),
       ...(run.growthEnd === undefined ? {} : { growthEnd: run.growthEnd }),
+      ...(run.notWritten === undefined ? {} : { notWritten: run.notWritten }),
       startedAt: run.startedAt,
       durationMs: run.durationMs,
     },

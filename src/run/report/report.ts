@@ -19,6 +19,8 @@ export interface ReportRun {
   readonly planReason?: string;
   /** Why a growing strategy added no further layer. */
   readonly growthEnd?: string;
+  /** Why its files were not written, where that was refused; the journal keeps all of it. */
+  readonly notWritten?: string;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   /** Until its last step ended. */

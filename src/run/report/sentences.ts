@@ -7,6 +7,7 @@ import type { SkipReason } from '../../changes.ts';
 import { SEVERITIES } from '../../finding.ts';
 import type { SourceRange } from '../../finding.ts';
 import { printable, printableProse, truncate } from '../../printable.ts';
+import { dollars } from '../amount-words.ts';
 import type { Report, ReportFinding, ReportSpending } from './report.ts';
 
 /** What people read for an outcome; `no_quorum` says that nobody but the finder had evidence. */
@@ -146,7 +147,13 @@ function describeFindings(report: Report): readonly string[] {
   return [`${count(counts.total, 'finding')}: ${parts.join('; ')}.`];
 }
 
-/** What was reviewed and what came of it: one to four sentences. */
+function describeWriting({ run }: Report): readonly string[] {
+  if (run.notWritten === undefined) return [];
+  const why = printableProse(run.notWritten);
+  return [`${why.charAt(0).toUpperCase()}${why.slice(1)}; what came of the run is kept in its journal.`];
+}
+
+/** What was reviewed and what came of it: one to five sentences. */
 export function verdict(report: Report): readonly string[] {
   const missing = report.omissions.agents.length;
   return [
@@ -154,6 +161,7 @@ export function verdict(report: Report): readonly string[] {
     describeReview(report),
     ...describeFindings(report),
     ...(missing === 0 ? [] : [`${missing} of ${count(report.agents.length, 'agent')} did not complete.`]),
+    ...describeWriting(report),
   ];
 }
 
@@ -211,6 +219,12 @@ export function voteSentences(finding: ReportFinding): readonly string[] {
   ];
 }
 
+/** Four decimals, as reports of earlier versions have them, which are made again byte by byte; more where they say nothing. */
+function costWords(usd: number): string {
+  const words = `$${usd.toFixed(4)}`;
+  return usd > 0 && Number(words.slice(1)) === 0 ? dollars(usd) : words;
+}
+
 /** What a run cost, in sentences. */
 export function spendingSentences({
   tokens,
@@ -221,11 +235,13 @@ export function spendingSentences({
 }: ReportSpending): readonly string[] {
   const models = unpriced.length === 0 ? '' : `, without what ${unpriced.join(', ')} cost, whose price is not known`;
   return [
-    `${count(requests, 'request')} with ${tokens.toLocaleString('en-US')} tokens cost $${costUsd.toFixed(4)}${models}.`,
+    `${count(requests, 'request')} with ${tokens.toLocaleString('en-US')} tokens cost ${costWords(costUsd)}${models}.`,
     ...(possiblyBilledTwice === 0
       ? []
       : [
-          `${count(possiblyBilledTwice, 'attempt')} were cut off: their calls are possibly billed twice, and are not in the sum.`,
+          possiblyBilledTwice === 1
+            ? '1 attempt was cut off in mid-call: its call is possibly billed twice, and is not in the sum.'
+            : `${possiblyBilledTwice} attempts were cut off in mid-call: their calls are possibly billed twice, and are not in the sum.`,
         ]),
   ];
 }

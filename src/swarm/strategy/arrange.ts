@@ -4,22 +4,21 @@ import { hierarchy } from '../topology/hierarchy.ts';
 import { judgeRound } from '../topology/judge-round.ts';
 import { mesh } from '../topology/mesh.ts';
 import { ring } from '../topology/ring.ts';
-import { hubOf, star } from '../topology/star.ts';
+import { star } from '../topology/star.ts';
 import { planStep } from '../topology/topology.ts';
-import type { ArrangeSteps, Members } from '../topology/topology.ts';
+import type { ArrangeSteps, Lead, Members } from '../topology/topology.ts';
 import type { FixedStrategy } from './choose-strategy.ts';
 
 const TOPOLOGIES = { star, mesh, ring, hierarchy } as const satisfies Record<FixedTopology, ArrangeSteps>;
 const STYLES = ['convergent', 'divergent', 'lateral', 'systems'] as const;
 
 /** Who does what, before it is arranged. */
-export interface Team {
+export interface Team extends Lead {
   /** Who works. */
   readonly workers: Members;
   /** Who only judges, and whose ballots alone count; none: the workers judge each other. */
   readonly judges: readonly PlanAgent[];
   readonly topology: FixedTopology;
-  readonly span: number;
 }
 
 /** Agents with what a strategy gave them, and the steps of the first layer. */
@@ -39,8 +38,8 @@ function withJudges(
 }
 
 /** Once, as the topology says. Judges, where there are any, take the place of the round in which a mesh judges itself. */
-function once({ workers, judges, topology, span }: Team): Arranged {
-  const steps = TOPOLOGIES[topology](workers, span);
+function once({ workers, judges, topology, lead, span }: Team): Arranged {
+  const steps = TOPOLOGIES[topology](workers, { lead, span });
   if (judges.length === 0) return { workers, topology, steps };
   return {
     workers,
@@ -61,9 +60,9 @@ function cascade(team: Team): Arranged {
 }
 
 /** All work by themselves, the hub too; it then merges everything, and the others judge the merged result. A star. */
-function fusion({ workers, judges }: Team): Arranged {
+function fusion({ workers, judges, lead }: Team): Arranged {
   const work = workers.map((agent) => planStep(1, 'work', agent));
-  const steps = workers.length === 1 ? work : [...work, planStep(2, 'merge', hubOf(workers), work)];
+  const steps = workers.length === 1 ? work : [...work, planStep(2, 'merge', lead, work)];
   return { workers, topology: 'star', steps: withJudges(steps, workers, judges) };
 }
 

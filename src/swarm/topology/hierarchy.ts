@@ -3,10 +3,11 @@ import { planStep } from './topology.ts';
 import type { ArrangeSteps } from './topology.ts';
 
 /**
- * A tree filled level by level, `span` children to an agent, the first agent at its root. Leaves work in round 1; every
+ * A tree filled level by level, `span` children to an agent, whoever leads at its root. Leaves work in round 1; every
  * other agent merges its children's outputs in the round after the latest of them, the root last. Messages: n − 1.
  */
-export const hierarchy: ArrangeSteps = (agents, span) => {
+export const hierarchy: ArrangeSteps = (members, { lead, span }) => {
+  const agents = [lead, ...members.filter((agent) => agent !== lead)];
   const steps: PlanStep[] = [];
   // Children stand behind their parent, so going backwards meets them first; each is put in front to keep the order.
   for (const [i, agent] of [...agents.entries()].reverse()) {

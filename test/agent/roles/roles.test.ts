@@ -2,10 +2,12 @@ import { mkdir } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ALIASED_TYPES, claudeFlowNameOf, roleNameOf } from '../../../src/agent/roles/aliases.ts';
-import { roleFolders } from '../../../src/agent/roles/load-roles.ts';
+import { createRoles, roleFolders } from '../../../src/agent/roles/load-roles.ts';
 import { STYLE_TEXTS } from '../../../src/agent/roles/styles.ts';
 import { AGENT_TOOL_NAMES, COGNITIVE_STYLES, MODEL_CLASSES } from '../../../src/agent/role.ts';
+import { readFrontmatter } from '../../../src/skill/frontmatter.ts';
 import { findSkills } from '../../../src/skill/load.ts';
+import { readText } from '../../../src/skill/read-text.ts';
 import { tempDir, writeFiles } from '../../skill/skill-folder.ts';
 import { PACKAGE, roleFile, rolesFrom, rolesOf, shippedRoles } from './role-files.ts';
 
@@ -205,4 +207,20 @@ test('every style has a text of its own', () => {
   const texts = COGNITIVE_STYLES.map((style) => STYLE_TEXTS[style]);
   expect(new Set(texts).size).toBe(COGNITIVE_STYLES.length);
   for (const text of texts) expect(text).toMatch(/^How you think: [^\n]{100,500}\.$/);
+});
+
+test('a text of a role is read once in a process; a file that has changed is read anew', async () => {
+  const read: string[] = [];
+  const counting: typeof readFrontmatter = (text) => {
+    read.push(text);
+    return readFrontmatter(text);
+  };
+  const text = (style: string): string => `---\ndescription: Looks.\nstyle: ${style}\n---\n\nLook.\n`;
+  const dir = await writeFiles(await tempDir(), { 'one.md': text('lateral') });
+  const style = async (): Promise<string | undefined> =>
+    (await createRoles({ folders: [{ dir, required: true }], readText, readFrontmatter: counting }).find('one')).style;
+  expect([await style(), await style()]).toEqual(['lateral', 'lateral']);
+  expect(read).toEqual([text('lateral')]);
+  await writeFiles(dir, { 'one.md': text('systems') });
+  expect(await style()).toBe('systems');
 });

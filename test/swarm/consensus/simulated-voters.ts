@@ -1,16 +1,6 @@
 import type { Ballot, DecisionRule, Outcome } from '../../../src/ballot.ts';
 import { decide } from '../../../src/swarm/consensus/decide.ts';
-
-/** Numbers in [0, 1) that are the same in every run (source: the "mulberry32" generator). */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { seeded } from '../../helpers/seeded.ts';
 
 /** Voters on claims half of which are true. */
 export interface Electorate {
