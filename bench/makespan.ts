@@ -1,8 +1,8 @@
 // How long each topology's plan takes from its first step to its last, beside the plan's critical path.
 // First real runs: the runner on a database on disk, an agent that sleeps for seeded times. Then what the driver's rule (a
-// step starts when all that it sees, and what its agent does before, have ended) comes to on a virtual clock, beside a plain driver that waits for whole
-// rounds: there the overhead is nothing, and slots are what counts. Exits with 1 where a makespan without a limit of slots is
-// more than 1.1 times its critical path.
+// step starts when all that it sees, and what its agent does before, have ended) comes to on a virtual clock, beside a plain
+// driver that waits for whole rounds: there the overhead is nothing, and slots are what counts. Exits with 1 where a makespan
+// without a limit of slots is more than 1.1 times its critical path.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

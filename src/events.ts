@@ -176,7 +176,10 @@ export type EventBody =
   | { readonly type: 'approval_asked'; readonly gate: string; readonly question: string }
   | { readonly type: 'approval_given'; readonly gate: string; readonly approved: boolean; readonly note: string | null }
   | { readonly type: 'budget_raised'; readonly what: string; readonly from: number | null; readonly to: number | null }
-  /** A process goes on with the run, or joins those that drive it: `<host>/<pid>/<session>`, without the session where it only woke it. */
+  /**
+   * A process goes on with the run, or joins those that drive it: `<host>/<pid>/<session>`, without the session where it
+   * only woke it.
+   */
   | { readonly type: 'run_resumed'; readonly owner: string }
   /** A process works on the run no more, and others do. */
   | { readonly type: 'run_left'; readonly owner: string }

@@ -87,7 +87,8 @@ function refusal({ signal, limits }: AskRequest): AskResult | undefined {
 
 /**
  * Agents that think in the user's own Claude Code, headless, one process an attempt, in a session whose id is known
- * beforehand: a later attempt resumes it, and is told what has come for it since. Who is logged in there pays; `costUsd` is what the program says at list prices.
+ * beforehand: a later attempt resumes it, and is told what has come for it since. Who is logged in there pays; `costUsd` is
+ * what the program says at list prices.
  */
 export function createClaudeCliProvider(deps: ClaudeCliDeps): Provider {
   const { runtime, projectRoot, deadlineMs } = deps;

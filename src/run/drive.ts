@@ -109,7 +109,7 @@ interface Round {
   readonly forHost: readonly string[];
 }
 
-/** Whether a paid attempt would get a part of the swarm's pool: attempts of other runs may hold what is left until they are over. */
+/** Whether a paid attempt would get a part of the swarm's pool: those of other runs may hold what is left until they end. */
 function hasPart({ pool }: RunSession, floor: Floor): boolean {
   return pool === null || (floor.isSingle() ? !isPoolHeld(pool) : poolPart(pool, null) !== null);
 }
@@ -147,9 +147,9 @@ async function isFree({ log, run }: RunSession, { id, status, code }: FoldedStep
 
 /**
  * Carries out a run's plan as far as this process can: a step starts once every step that it sees, and what its agent was
- * to do before, has ended, however it ended, and at most `maxConcurrent` are under way at once. Several processes may drive one run; each step is done by the
- * one that claims it. Rejects with the signal's reason, or the first defect or failure to write, after the steps under
- * way have settled.
+ * to do before, has ended, however it ended, and at most `maxConcurrent` are under way at once. Several processes may drive
+ * one run; each step is done by the one that claims it. Rejects with the signal's reason, or the first defect or failure to
+ * write, after the steps under way have settled.
  */
 export async function drive(session: RunSession, options: DriveOptions): Promise<DriveEnd> {
   const floor = createFloor(session, options);

@@ -22,8 +22,10 @@ export interface Asking {
 /** Milliseconds between looks at whether an open question was answered, or its run cancelled, elsewhere. */
 const LOOK_MS = 250;
 
-/** Gates whose refusal ends nothing: without it the run goes on and leaves out what was refused. */
-const LEFT_OUT: ReadonlySet<Gate> = new Set(['writing']);
+/** Whether to refuse it ends the run: without `writing` it goes on, keeps what was found and writes nothing. */
+export function refusalEndsRun(gate: string): boolean {
+  return gate !== 'writing';
+}
 
 /** What became of a gate: `null` lets the run go on. `isAsked`: its question is on record already. */
 function answered({ fold }: RunSession, gate: Gate, isAsked: boolean): DriveEnd | 'open' | null {
@@ -35,7 +37,7 @@ function answered({ fold }: RunSession, gate: Gate, isAsked: boolean): DriveEnd 
   if (isAsked && approval === undefined) return { why: 'elsewhere' };
   const approved = approval?.approved ?? null;
   if (approved === null) return 'open';
-  return approved || LEFT_OUT.has(gate) ? null : { why: 'cancelled', reason: `the approval "${gate}" was refused` };
+  return approved || !refusalEndsRun(gate) ? null : { why: 'cancelled', reason: `the approval "${gate}" was refused` };
 }
 
 /** Has the person asked until there is an answer, here or elsewhere, or the drive is stopped. */

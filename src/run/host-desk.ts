@@ -64,9 +64,9 @@ export interface Held {
  */
 export interface HostDesk {
   /**
-   * `null`: nothing is ready. Throws `NotFoundError` for a named run that is unknown, or has no such step or agent, `ConflictError` when the
-   * budget of the named run is used up, `InvalidInputError` when the file of the step's role has errors; other runs of
-   * which that is so are passed over, as long as there are others.
+   * `null`: nothing is ready. Throws `NotFoundError` for a named run that is unknown, or has no such step or agent,
+   * `ConflictError` when the budget of the named run is used up, `InvalidInputError` when the file of the step's role has
+   * errors; other runs of which that is so are passed over, as long as there are others.
    */
   claim(input: ClaimInput): Promise<HostStep | null>;
   /**

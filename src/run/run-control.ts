@@ -40,8 +40,8 @@ export interface RunControl {
    */
   raise(runId: string, raise: Raise): Promise<void>;
   /**
-   * Has a step and all that depends on it done again; the files of an earlier result are removed. Throws `NotFoundError` for an unknown step, `ConflictError` while the
-   * run is driven.
+   * Has a step and all that depends on it done again; the files of an earlier result are removed. Throws `NotFoundError` for
+   * an unknown step, `ConflictError` while the run is driven.
    * @returns the steps
    */
   repeat(runId: string, fromStep: string, isDriven: boolean): Promise<readonly string[]>;
@@ -84,7 +84,7 @@ export function createRunControl({ log, journal, runtime, projectRoot, kept = cr
     const { state } = await kept.fold(runId, (after) => journal.read(runId, { after, limit: 1_000 }));
     return { run, state };
   };
-  /** What processes that are gone had under way: it may have been paid for, and what they had started would go on to cost money. */
+  /** What processes that are gone had under way: it may have been paid for, and what they had started would cost more. */
   const endOrphans = async (runId: string): Promise<void> => {
     for (const { id, agentId, status, owner, epoch, attempt, provider, called, child } of (
       await look(runId)

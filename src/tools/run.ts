@@ -4,6 +4,7 @@ import { ConflictError, UnavailableError } from '../errors.ts';
 import type { Selection } from '../changes.ts';
 import type { RunEvent } from '../events.ts';
 import { printable } from '../printable.ts';
+import { refusalEndsRun } from '../run/gates.ts';
 import { RUN_STATES } from '../run/runs.ts';
 import type { RunRecord, Runs } from '../run/runs.ts';
 import type { Skill, SwarmSpec } from '../skill/skill.ts';
@@ -302,7 +303,7 @@ async function resumeUnlessEnded(id: string, context: ToolContext): Promise<void
 
 const runApprove = defineTool({
   name: 'run_approve',
-  description: "Brings a person's answer to the gate at which a run waits; refused, the run ends.",
+  description: "Brings a person's answer to a run's gate; a refusal ends the run, or leaves out writing.",
   input: z.strictObject({
     runId,
     approved: z.boolean(),
@@ -320,9 +321,9 @@ const runApprove = defineTool({
     const control = await app.runControl();
     const asked = (await control.look(id)).state.asked?.gate;
     // To end it needs nobody who thinks; but what was done is kept where only the writing was refused.
-    if (asked !== undefined && (approved || asked === 'writing')) await app.requireReady(id, 'resume');
+    if (asked !== undefined && (approved || !refusalEndsRun(asked))) await app.requireReady(id, 'resume');
     const answered = await control.approve(id, { gate, approved, note: note ?? null });
-    if (approved || answered === 'writing') await resumeUnlessEnded(id, context);
+    if (approved || !refusalEndsRun(answered)) await resumeUnlessEnded(id, context);
     else await control.cancel(id, `the approval "${answered}" was refused`, false);
     return detail(context, id, most);
   },
