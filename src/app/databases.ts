@@ -32,8 +32,9 @@ function localDatabases({ config, runtime }: CreateAppOptions, closing: Closing,
     const db = closing.add(
       await openProjectDatabase(config.databasePath, { runtime, readOnly, key: config.databaseKey?.reveal() }),
     );
-    const folding = async (): Promise<void> => (await import('../memory/fold.ts')).foldBeforeClose(db, runtime);
-    closing.add({ [Symbol.asyncDispose]: folding });
+    const { foldAfterOpen, foldBeforeClose } = await import('../memory/fold.ts');
+    closing.add({ [Symbol.asyncDispose]: () => foldBeforeClose(db, runtime) });
+    await foldAfterOpen(db, runtime);
     return db;
   };
   const real = once(open(config.readOnly));

@@ -7,8 +7,6 @@ import type { StoreResult } from './memory.ts';
 /** A result that still lacks its duplicates. */
 export interface Stored extends Omit<StoreResult, 'duplicates'> {
   readonly hash: Uint8Array;
-  /** Whether it is known that there are none. */
-  readonly isUnique?: boolean;
 }
 
 /** Keys reported for an entry. */
@@ -28,7 +26,6 @@ async function duplicatesOf(
   stored: readonly Stored[],
 ): Promise<ReadonlyMap<number, readonly string[]>> {
   const keys = new Map<number, string[]>();
-  if (stored.every(({ isUnique }) => isUnique)) return keys;
   const params = stored.map(({ hash, namespace, id }, place) => [hash, namespace, id, now, place]);
   for (const row of await allRows(queries, ALL, params)) {
     const place = numberOf(row, 'place');
@@ -39,11 +36,14 @@ async function duplicatesOf(
   return keys;
 }
 
+/** @param duplicates the keys of other entries with the same value */
+export function toResult(stored: Stored, duplicates: readonly string[]): StoreResult {
+  const { namespace, key, id, version, created, bytes, updatedAt, expiresAt } = stored;
+  return { namespace, key, id, version, created, bytes, updatedAt, expiresAt, duplicates };
+}
+
 /** Adds the keys of other entries with the same value. */
 export async function withDuplicates(queries: Queries, now: number, stored: readonly Stored[]): Promise<readonly StoreResult[]> {
   const keys = await duplicatesOf(queries, now, stored);
-  return stored.map(({ namespace, key, id, version, created, bytes, updatedAt, expiresAt }, place) => {
-    const duplicates = keys.get(place) ?? [];
-    return { namespace, key, id, version, created, bytes, updatedAt, expiresAt, duplicates };
-  });
+  return stored.map((one, place) => toResult(one, keys.get(place) ?? []));
 }

@@ -9,6 +9,8 @@ interface Kept {
   readonly json: string | null;
   readonly name: string;
   readonly cost: number;
+  /** Whether it was read since it last had its turn to go. */
+  isUsed: boolean;
 }
 
 /** Bytes that an entry takes beside its text, roughly. */
@@ -20,7 +22,7 @@ export interface EntryCacheLimits {
   readonly maxEntries: number;
 }
 
-/** The entries read last, by {@link nameOf}. */
+/** The entries read lately, by {@link nameOf}. */
 export interface EntryCache {
   has(name: string): boolean;
   get(name: string): MemoryEntry | undefined;
@@ -34,7 +36,7 @@ export interface EntryCache {
 }
 
 export function createEntryCache({ maxBytes, maxEntries }: EntryCacheLimits): EntryCache {
-  /** In the order of their last use. */
+  /** In the order in which they may go: who was used meanwhile goes to the end instead, which costs a reader nothing. */
   const byName = new Map<string, Kept>();
   const nameById = new Map<number, string>();
   let bytes = 0;
@@ -49,8 +51,7 @@ export function createEntryCache({ maxBytes, maxEntries }: EntryCacheLimits): En
     get: (name) => {
       const kept = byName.get(name);
       if (kept === undefined) return undefined;
-      byName.delete(name);
-      byName.set(name, kept);
+      kept.isUsed = true;
       return kept.json === null ? kept.entry : { ...kept.entry, value: decodeValue('json', kept.json) };
     },
     put: (entry, text) => {
@@ -65,13 +66,18 @@ export function createEntryCache({ maxBytes, maxEntries }: EntryCacheLimits): En
         json: entry.format === 'json' ? text : null,
         name,
         cost,
+        isUsed: false,
       };
       byName.set(name, kept);
       nameById.set(entry.id, name);
       bytes += cost;
       for (const oldest of byName.values()) {
         if (bytes <= maxBytes && byName.size <= maxEntries) break;
-        drop(oldest);
+        if (oldest.isUsed) {
+          oldest.isUsed = false;
+          byName.delete(oldest.name);
+          byName.set(oldest.name, oldest);
+        } else if (oldest !== kept) drop(oldest);
       }
     },
     dropId: (id) => {

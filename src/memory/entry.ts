@@ -1,6 +1,6 @@
 import { DatabaseDamagedError } from '../errors.ts';
 import type { Row } from '../store/database.ts';
-import { textBytes, textOf } from '../store/row.ts';
+import { splitText, textBytes } from '../store/row.ts';
 import { decodeValue, type JsonValue } from './value.ts';
 
 /** Where an entry comes from; `null` where that is not known. */
@@ -60,10 +60,11 @@ const LISTED = [...TEXTS, ...NUMBERS, 'importance'];
 
 /**
  * SQL of what an entry or one of its versions says, as one text: a JSON list on the first line, and what `rest` is. Each
- * column for itself would cost more. The importance is quoted, since a number in a list has fewer of its digits.
+ * column for itself would cost more. The importance is quoted, since a number in a list has fewer of its digits; what most
+ * have is not worked out.
  */
 const asOne = (rest: string, ...more: readonly string[]): string => {
-  const list = [...TEXTS, ...NUMBERS, 'quote(importance)', ...more].join(', ');
+  const list = [...TEXTS, ...NUMBERS, "iif(importance = 0.5, '0.5', quote(importance))", ...more].join(', ');
   return textBytes(`json_array(${list}) || char(10) || ${rest}`);
 };
 /** Columns of `memory_entry` for {@link toEntry}; unqualified. */
@@ -168,16 +169,9 @@ function toHead(list: Listed, bytes: number): EntryHead {
 }
 
 /** The two parts of what {@link asOne} gives; JSON has no line break of its own. */
-function parts(row: Row): { readonly list: Listed; readonly rest: string } {
-  const text = textOf(row, 'entry');
-  const end = text.indexOf('\n');
-  return { list: JSON.parse(text.slice(0, end)), rest: text.slice(end + 1) };
-}
-
-/** UTF-8 bytes after the first line. */
-function bytesOfRest(row: Row, rest: string): number {
-  const stored = row['entry'];
-  return stored instanceof Uint8Array ? stored.length - stored.indexOf(LINE_BREAK) - 1 : Buffer.byteLength(rest);
+function parts(row: Row): { readonly list: Listed; readonly rest: string; readonly bytes: number } {
+  const { first, rest, bytes } = splitText(row, 'entry', LINE_BREAK);
+  return { list: JSON.parse(first), rest, bytes };
 }
 
 /** An entry with its value as it is stored. */
@@ -187,8 +181,8 @@ export interface StoredEntry {
 }
 
 export function toStoredEntry(row: Row): StoredEntry {
-  const { list, rest: text } = parts(row);
-  const head = toHead(list, bytesOfRest(row, text));
+  const { list, rest: text, bytes } = parts(row);
+  const head = toHead(list, bytes);
   try {
     // Assigned, since to spread an object of so many members takes as long as to read it from the file.
     return { entry: Object.assign(head, { value: decodeValue(head.format, text) }), text };

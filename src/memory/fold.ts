@@ -4,8 +4,8 @@ import type { Database, Queries } from '../store/database.ts';
 
 /** Why a database cannot be written to, while it can be read. */
 const UNWRITABLE = [BusyError, ForbiddenError, OutcomeUnknownError, StorageError, UnavailableError] as const;
-/** Milliseconds that closing waits for its turn to write. */
-const LEAVE_MS = 500;
+/** Milliseconds that opening and closing wait for their turn to write. */
+const PATIENCE_MS = 500;
 
 /**
  * Takes the entries that are pending into the full-text index: those after the mark in `memory_fts_folded`, which storing
@@ -48,19 +48,27 @@ export async function foldWithin(
   }
 }
 
-/**
- * Folds what this process may have stored, before its database is closed, for those who can only read it. Never rejects:
- * the next one who can write makes up for it.
- */
-export async function foldBeforeClose(db: Database, runtime: Pick<Runtime, 'sleep' | 'log'>): Promise<void> {
-  if (db.readOnly || db.kind !== 'file' || db.commits === 0) return;
+const PENDING = 'SELECT 1 FROM memory_fts_folded WHERE entry_id < (SELECT max(id) FROM memory_entry)';
+
+/** Folds if there is anything to fold, and it is soon this one's turn. Never rejects: who searches next makes up for it. */
+async function foldInPassing(db: Database, runtime: Pick<Runtime, 'sleep' | 'log'>, when: string): Promise<void> {
+  if (db.readOnly || db.kind !== 'file') return;
+  const tell = (why: string): void => runtime.log('debug', `the full-text index is not up to date ${when}: ${why}`);
   try {
-    const why = await foldWithin(LEAVE_MS, tryFold(db), db, runtime);
-    if (why !== null) runtime.log('debug', `the full-text index is not up to date at close: ${why}`);
+    if ((await db.get(PENDING)) === undefined) return;
+    const why = await foldWithin(PATIENCE_MS, tryFold(db), db, runtime);
+    if (why !== null) tell(why);
   } catch (error) {
-    runtime.log(
-      'debug',
-      `the full-text index is not up to date at close: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    tell(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Folds what a process left pending that was killed, when the database is opened. Never rejects. */
+export async function foldAfterOpen(db: Database, runtime: Pick<Runtime, 'sleep' | 'log'>): Promise<void> {
+  await foldInPassing(db, runtime, 'after opening');
+}
+
+/** Folds what this process may have stored, before its database is closed, for those who can only read it. Never rejects. */
+export async function foldBeforeClose(db: Database, runtime: Pick<Runtime, 'sleep' | 'log'>): Promise<void> {
+  if (db.commits > 0) await foldInPassing(db, runtime, 'at close');
 }

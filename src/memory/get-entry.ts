@@ -2,7 +2,7 @@ import type { Runtime } from '../runtime.ts';
 import type { Database } from '../store/database.ts';
 import { numberColumns, numberOf } from '../store/row.ts';
 import { createEntryCache, type EntryCacheLimits } from './entry-cache.ts';
-import { ENTRY_COLUMNS, toEntry, toStoredEntry, VISIBLE, type MemoryEntry, type StoredEntry } from './entry.ts';
+import { ENTRY_COLUMNS, toEntry, toStoredEntry, VISIBLE, type MemoryEntry } from './entry.ts';
 import { nameOf } from './entry-name.ts';
 import { checkEntryName } from './limits.ts';
 import type { EntryName } from './memory.ts';
@@ -81,40 +81,35 @@ export function createCachedEntries(open: () => Promise<Database>, runtime: Runt
     seenVersion = version;
     seenCommits = commits;
   };
-  const readStored = async (db: Database, namespace: string, key: string): Promise<StoredEntry | undefined> => {
-    const row = await db.get(READ, [namespace, key]);
-    return row === undefined ? undefined : toStoredEntry(row);
-  };
-  /** Reads what is read again, and keeps it. */
-  const keep = async (db: Database, namespace: string, key: string): Promise<MemoryEntry | undefined> => {
-    const before = seq;
-    const stored = await readStored(db, namespace, key);
-    // Had the log moved on meanwhile, a change of this entry might have been passed over.
-    if (stored !== undefined && db === source && seq === before) cache.put(stored.entry, stored.text);
-    return stored?.entry;
-  };
-  const readFirst = async (db: Database, namespace: string, key: string): Promise<MemoryEntry | undefined> => {
-    const stored = await readStored(db, namespace, key);
-    if (stored === undefined) return undefined;
+  const remember = (name: string): void => {
     if (read.size >= MOST_READ) read.clear();
-    read.add(nameOf(namespace, key));
-    return stored.entry;
+    read.add(name);
   };
-  const find = async (db: Database, namespace: string, key: string): Promise<MemoryEntry | undefined> => {
-    const name = nameOf(namespace, key);
-    if (!cache.has(name) && !read.has(name)) return readFirst(db, namespace, key);
-    const { commits } = db;
-    const version = await db.dataVersion();
-    if (db !== source || version !== seenVersion || commits !== seenCommits) await refresh(db, commits, version);
-    return (db === source ? cache.get(name) : undefined) ?? keep(db, namespace, key);
-  };
+  const ifLasting = (entry: MemoryEntry): MemoryEntry | undefined =>
+    entry.expiresAt !== null && entry.expiresAt <= runtime.now() ? undefined : entry;
   return {
-    get: async (name) => {
-      const [namespace, key] = checkEntryName(name);
+    // One function, since each that is awaited takes its time. What is read for the first time does not ask what has changed.
+    get: async (asked) => {
+      const [namespace, key] = checkEntryName(asked);
       const db = await open();
       if (db.kind === 'remote' || db.kind === 'replica') return readEntry(db, namespace, key, runtime.now());
-      const entry = await find(db, namespace, key);
-      return entry === undefined || (entry.expiresAt !== null && entry.expiresAt <= runtime.now()) ? undefined : entry;
+      const name = nameOf(namespace, key);
+      const isReadAgain = read.has(name) || cache.has(name);
+      if (isReadAgain) {
+        const { commits } = db;
+        const version = await db.dataVersion();
+        if (db !== source || version !== seenVersion || commits !== seenCommits) await refresh(db, commits, version);
+        const kept = db === source ? cache.get(name) : undefined;
+        if (kept !== undefined) return ifLasting(kept);
+      }
+      const before = seq;
+      const row = await db.get(READ, [namespace, key]);
+      if (row === undefined) return undefined;
+      const { entry, text } = toStoredEntry(row);
+      if (!isReadAgain) remember(name);
+      // Had the log moved on meanwhile, a change of this entry might have been passed over.
+      else if (db === source && seq === before) cache.put(entry, text);
+      return ifLasting(entry);
     },
   };
 }

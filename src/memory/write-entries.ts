@@ -15,22 +15,16 @@ import {
 } from './content.ts';
 import type { Stored } from './duplicates.ts';
 import { nameOf } from './entry-name.ts';
-import { allRows, placeholders } from '../store/many-rows.ts';
+import { allRows, insertRows } from '../store/many-rows.ts';
 import { removeEntries } from './superseded.ts';
 
 const FOUND = ['id', 'namespace', 'key', 'version', 'updated_at', 'expires_at', 'deleted_at', ...COMPARED_COLUMNS];
-/** The row of a name; without one, the id of an entry that is there (at `?`, now) and has the value, as `other`. */
-const LOOK_UP = `SELECT ${readColumns(FOUND)}, NULL AS other FROM memory_entry WHERE namespace = ? AND key = ?
-  UNION ALL SELECT * FROM (SELECT ${FOUND.map(() => 'NULL').join(', ')}, id FROM memory_entry WHERE hash = ? AND namespace = ?
-    AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > ?) LIMIT 1)`;
-const LOOK_UP_MANY = (rows: string): string =>
+const LOOK_UP = (rows: string): string =>
   `WITH w (namespace, key) AS (VALUES ${rows}) SELECT ${readColumns(FOUND, 'e.')}
     FROM w CROSS JOIN memory_entry e ON e.namespace = w.namespace AND e.key = w.key`;
 
 const INSERT = (rows: string): string =>
   `INSERT INTO memory_entry (namespace, key, created_at, updated_at, expires_at, ${CONTENT_COLUMNS.join(', ')}) VALUES ${rows}`;
-const INSERT_ONE = INSERT(placeholders(1, 5 + CONTENT_COLUMNS.length));
-const INSERT_MANY = (rows: string): string => `${INSERT(rows)} RETURNING id, namespace, key`;
 
 /** A new version; a name that was free comes back with its history. */
 const UPDATE = (rows: string): string =>
@@ -52,41 +46,24 @@ interface Plan {
   readonly expiresAt: number | null;
 }
 
-/** What is there already. */
-interface Found {
-  /** The rows that have the names of the inputs, by name. */
-  readonly rows: ReadonlyMap<string, Row>;
-  /** Whether it is known that no other entry has the value. */
-  readonly isUnique: boolean;
-}
-
-const NOTHING: Found = { rows: new Map(), isUnique: true };
-
-async function lookUp(queries: Queries, now: number, inputs: readonly Prepared[]): Promise<Found> {
-  const [only] = inputs;
-  if (inputs.length === 1 && only !== undefined) {
-    const { namespace, key, content } = only;
-    const row = await queries.get(LOOK_UP, [namespace, key, content.hash, namespace, now]);
-    if (row === undefined) return NOTHING;
-    return { rows: row['other'] === null ? new Map([[nameOf(namespace, key), readRow(row)]]) : NOTHING.rows, isUnique: false };
-  }
+/** The rows that have the names of the inputs, by name. */
+async function lookUp(queries: Queries, inputs: readonly Prepared[]): Promise<ReadonlyMap<string, Row>> {
   const names = inputs.map(({ namespace, key }) => [namespace, key]);
-  const rows = (await allRows(queries, LOOK_UP_MANY, names)).map(readRow);
-  return { rows: new Map(rows.map((row) => [nameOf(textOf(row, 'namespace'), textOf(row, 'key')), row])), isUnique: false };
+  const rows = (await allRows(queries, LOOK_UP, names)).map(readRow);
+  return new Map(rows.map((row) => [nameOf(textOf(row, 'namespace'), textOf(row, 'key')), row]));
 }
 
 /**
  * What is there, after removing what has expired: nobody is to read that any more, so its name begins anew, without its
  * history. What it superseded may be among the rest, and is another version then.
  */
-async function lookUpLasting(queries: Queries, now: number, inputs: readonly Prepared[]): Promise<Found> {
-  const found = await lookUp(queries, now, inputs);
-  if (found.rows.size === 0) return found;
-  const expired = [...found.rows.values()].filter(({ expires_at: expiry }) => typeof expiry === 'number' && expiry <= now);
+async function lookUpLasting(queries: Queries, now: number, inputs: readonly Prepared[]): Promise<ReadonlyMap<string, Row>> {
+  const found = await lookUp(queries, inputs);
+  const expired = [...found.values()].filter(({ expires_at: expiry }) => typeof expiry === 'number' && expiry <= now);
   if (expired.length === 0) return found;
   const ids = expired.map((row) => numberOf(row, 'id'));
   await removeEntries(queries, ids, now);
-  return lookUp(queries, now, inputs);
+  return lookUp(queries, inputs);
 }
 
 function checkIfVersion({ namespace, key, ifVersion }: Prepared, version: number, at: string): void {
@@ -132,14 +109,13 @@ async function insert(queries: Queries, now: number, plans: readonly Plan[]): Pr
     expiresAt,
     ...contentParams(content),
   ]);
-  const [only] = rows;
-  const [first] = plans;
-  if (rows.length === 1 && only !== undefined && first !== undefined) {
-    const { lastId } = await queries.run(INSERT_ONE, only);
-    return new Map([[nameOf(first.input.namespace, first.input.key), lastId]]);
+  const ids = await insertRows(queries, INSERT, rows);
+  const named = new Map<string, number>();
+  for (const [at, id] of ids.entries()) {
+    const input = plans[at]?.input;
+    if (input !== undefined) named.set(nameOf(input.namespace, input.key), id);
   }
-  const inserted = await allRows(queries, INSERT_MANY, rows);
-  return new Map(inserted.map((row) => [nameOf(textOf(row, 'namespace'), textOf(row, 'key')), numberOf(row, 'id')]));
+  return named;
 }
 
 /** Changes rows that have the names already. */
@@ -154,7 +130,7 @@ async function update(queries: Queries, now: number, plans: readonly Plan[]): Pr
   await allRows(queries, UPDATE, rows);
 }
 
-function resultOf(plan: Plan, now: number, ids: ReadonlyMap<string, number>, isUnique: boolean): Stored {
+function resultOf(plan: Plan, now: number, ids: ReadonlyMap<string, number>): Stored {
   const { input, content, old, isThere, isSame, expiresAt } = plan;
   const { namespace, key, bytes } = input;
   const id = old === undefined ? ids.get(nameOf(namespace, key)) : numberOf(old, 'id');
@@ -169,7 +145,6 @@ function resultOf(plan: Plan, now: number, ids: ReadonlyMap<string, number>, isU
     updatedAt: old !== undefined && isSame ? numberOf(old, 'updated_at') : now,
     expiresAt,
     hash: content.hash,
-    isUnique,
   };
 }
 
@@ -183,13 +158,12 @@ export async function writeEntries(
   inputs: readonly Prepared[],
   at: (index: number) => string,
 ): Promise<readonly Stored[]> {
-  const { rows, isUnique } = await lookUpLasting(queries, now, inputs);
+  const rows = await lookUpLasting(queries, now, inputs);
   const plans = inputs.map((input, index) => {
-    const old = rows.size === 0 ? undefined : rows.get(nameOf(input.namespace, input.key));
-    return planOf(input, old, now, at(index));
+    return planOf(input, rows.get(nameOf(input.namespace, input.key)), now, at(index));
   });
   const fresh = plans.filter(({ old }) => old === undefined);
   const ids = await insert(queries, now, fresh);
   if (fresh.length < plans.length) await update(queries, now, plans);
-  return plans.map((plan) => resultOf(plan, now, ids, isUnique));
+  return plans.map((plan) => resultOf(plan, now, ids));
 }

@@ -13,6 +13,7 @@ const LOCK_WAIT_MS = 250;
 /** Prepared statements kept; the queries of one process are far fewer. */
 const MAX_STATEMENTS = 256;
 const DATA_VERSION = 'PRAGMA data_version';
+const NO_PARAMETERS: SqlValue[] = [];
 
 /**
  * One synchronous connection to a database file, with the driver's traps covered. Statements throw the errors of
@@ -153,12 +154,15 @@ function wrap(native: Libsql.Database, path: string): Connection {
         const [counts] = all('SELECT changes() AS changes, last_insert_rowid() AS lastId');
         return { changes: Number(counts?.['changes']), lastId: Number(counts?.['lastId']) };
       }),
-    dataVersion: () =>
-      guarded(DATA_VERSION, [], (bound) => {
+    dataVersion: () => {
+      try {
         versionStatement ??= native.prepare(DATA_VERSION).raw(true);
-        const values: unknown = versionStatement.get(bound);
+        const values: unknown = versionStatement.get(NO_PARAMETERS);
         return Array.isArray(values) ? Number(values[0]) : NaN;
-      }),
+      } catch (error) {
+        throw sqliteFailure(error, path, DATA_VERSION);
+      }
+    },
     inTransaction: () => native.inTransaction,
     close: () => void native.close(),
   };

@@ -4,6 +4,7 @@ import type { Runtime } from '../runtime.ts';
 import type { Connection } from './connection.ts';
 import type { Database, Queries } from './database.ts';
 import { createLock } from './lock.ts';
+import { createLogSync } from './log-sync.ts';
 import { textOf } from './row.ts';
 
 /** Milliseconds that a call keeps trying while others hold the lock. */
@@ -84,6 +85,8 @@ function watchFile(path: string, runtime: Runtime): FileWatch {
 
 interface Transaction {
   readonly queries: Queries;
+  /** Rows changed, about: those of statements that return rows count once. */
+  readonly rows: number;
   /** Ends the transaction: commits, unless a statement's failure has already ended it. */
   commit(): void;
   rollback(): void;
@@ -93,6 +96,7 @@ interface Transaction {
 function transaction(connection: Connection): Transaction {
   let over = false;
   let failure: unknown;
+  let rows = 0;
   const inside = <T>(work: () => T): T => {
     if (over) throw new InternalError('a query was sent to a transaction that is over', { hint: 'Await every query inside it.' });
     if (failure !== undefined) throw failure;
@@ -105,9 +109,19 @@ function transaction(connection: Connection): Transaction {
   };
   return {
     queries: {
-      all: async (sql, params) => inside(() => connection.all(sql, params)),
+      all: async (sql, params) => {
+        rows += 1;
+        return inside(() => connection.all(sql, params));
+      },
       get: async (sql, params) => inside(() => connection.get(sql, params)),
-      run: async (sql, params) => inside(() => connection.run(sql, params)),
+      run: async (sql, params) => {
+        const done = inside(() => connection.run(sql, params));
+        rows += done.changes;
+        return done;
+      },
+    },
+    get rows() {
+      return rows;
     },
     commit: () => {
       inside(() => connection.exec('COMMIT'));
@@ -130,6 +144,8 @@ function checkpoint(connection: Connection, runtime: Runtime): void {
   }
 }
 
+const readVersion = (connection: Connection): number => connection.dataVersion();
+
 /** Queries that each stand alone: reads at once, everything else in a transaction of its own. */
 function standalone(read: <T>(work: (connection: Connection) => T) => Promise<T>, write: Database['write']): Queries {
   return {
@@ -147,6 +163,7 @@ export function createLocalDatabase(connection: Connection, runtime: Runtime, re
   const { path } = connection;
   const lock = createLock(runtime, PATIENCE_MS);
   const watch = path === ':memory:' ? undefined : watchFile(path, runtime);
+  const logSync = path === ':memory:' || readOnly ? undefined : createLogSync(path);
   let closed = false;
   let commits = 0;
 
@@ -207,6 +224,7 @@ export function createLocalDatabase(connection: Connection, runtime: Runtime, re
       const result = await body(current.queries);
       current.commit();
       commits += 1;
+      logSync?.wrote(current.rows);
       return result;
     } catch (error) {
       current.rollback();
@@ -221,6 +239,7 @@ export function createLocalDatabase(connection: Connection, runtime: Runtime, re
     try {
       if (closed) return;
       closed = true;
+      await logSync?.close();
       if (commits > 0) checkpoint(connection, runtime);
       connection.close();
     } finally {
@@ -236,7 +255,7 @@ export function createLocalDatabase(connection: Connection, runtime: Runtime, re
     get commits() {
       return commits;
     },
-    dataVersion: () => read((c) => c.dataVersion()),
+    dataVersion: () => read(readVersion),
     integrity: () =>
       read((c) =>
         c

@@ -6,6 +6,11 @@ import type { Queries, Row, SqlValue } from './database.ts';
  */
 const CHUNK_SIZES = [64, 32, 16, 8, 4, 2, 1] as const;
 
+/** The largest of the fixed sizes that is not above a number of rows, which is 1 at least. */
+export function chunkSize(rows: number): number {
+  return CHUNK_SIZES.find((size) => size <= rows) ?? 1;
+}
+
 /** The statement around the placeholders of its rows: `(?, ?), (?, ?)`. A constant: its texts are kept. */
 export type RowStatement = (placeholders: string) => string;
 
@@ -33,11 +38,10 @@ async function inChunks(
   run: (sql: string, params: readonly SqlValue[], count: number) => Promise<void>,
 ): Promise<void> {
   const columns = rows[0]?.length ?? 0;
-  let at = 0;
-  for (const size of CHUNK_SIZES) {
-    for (; rows.length - at >= size; at += size) {
-      await run(textFor(statement, size, columns), rows.slice(at, at + size).flat(), size);
-    }
+  for (let at = 0; at < rows.length;) {
+    const size = chunkSize(rows.length - at);
+    await run(textFor(statement, size, columns), rows.slice(at, at + size).flat(), size);
+    at += size;
   }
 }
 

@@ -58,6 +58,26 @@ function decoded(bytes: Uint8Array, column: string): string {
   }
 }
 
+/** Texts as {@link textBytes} in one column, a separator of one byte between them: of the first, and of the rest. */
+export interface SplitText {
+  readonly first: string;
+  readonly rest: string;
+  /** UTF-8 bytes of the rest. */
+  readonly bytes: number;
+}
+
+/** Splits what {@link textBytes} gave at the first `separator`, a character of ASCII. Errors: those of {@link textOf}. */
+export function splitText(row: Row, column: string, separator: number): SplitText {
+  const stored = bytesOf(row, column);
+  const end = stored.indexOf(separator);
+  const bytes = stored.length - end - 1;
+  if (isAscii(stored)) {
+    const slice = (from: number, to: number): string => Buffer.prototype.latin1Slice.call(stored, from, to);
+    return { first: slice(0, end), rest: slice(end + 1, stored.length), bytes };
+  }
+  return { first: decoded(stored.subarray(0, end), column), rest: decoded(stored.subarray(end + 1), column), bytes };
+}
+
 /**
  * The text in a column, also as {@link textBytes}. Throws `DatabaseDamagedError` when it holds something else or bytes that
  * are not UTF-8, `InternalError` when there is no such column.

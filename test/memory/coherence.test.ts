@@ -148,7 +148,7 @@ describe('the cache', () => {
     }
   });
 
-  test('stays within its bytes and entries, and drops what was not used for the longest', async () => {
+  test('stays within its bytes and entries, and keeps what is used', async () => {
     const { memory } = opened;
     const entries = await Promise.all(
       Array.from({ length: 20 }, async (_, at) => {

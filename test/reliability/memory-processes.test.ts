@@ -66,6 +66,8 @@ describe(`several processes on one memory (seed ${SEED})`, () => {
     scratch.onCleanUp(() => first.db.close());
     await first.memory.store({ key: 'k', value: 'before' });
     const second = await openMemory(path, testRuntime());
+    // So many that it opens and closes the log beside the driver.
+    await second.memory.storeMany(Array.from({ length: 1000 }, (_, n) => ({ key: `n${n}`, value: `value ${n}` })));
     await second.db.close();
     // A connection that is really closed, and is the last one if ours does not count, takes the log away.
     const visit = "const db = new (require('libsql'))(process.argv[1]); db.exec('BEGIN IMMEDIATE; COMMIT'); db.close();";

@@ -181,22 +181,22 @@ describe('memory from version 3 to 4 and back', () => {
   });
 
   test('the index agrees with the entries up to the mark, whatever is done to those on either side', async () => {
-    await add(1, 63);
+    await add(1, 255);
     expect([await mark(), await found('all')]).toEqual([0, []]);
     await db.run(CHECK);
     await db.run("UPDATE memory_entry SET value = 'changed' WHERE key = 'k1'");
     await db.run("DELETE FROM memory_entry WHERE key = 'k2'");
     await db.run("UPDATE memory_entry SET deleted_at = 1 WHERE key = 'k3'");
     await db.run(CHECK);
-    await add(64, 64);
-    expect(await mark()).toBe(64);
+    await add(256, 256);
+    expect(await mark()).toBe(256);
     expect(await found('changed')).toEqual([1]);
-    expect(await found('all')).toEqual(Array.from({ length: 61 }, (_, at) => at + 4));
+    expect(await found('all')).toEqual(Array.from({ length: 253 }, (_, at) => at + 4));
     await db.run("UPDATE memory_entry SET deleted_at = NULL WHERE key = 'k3'");
     await db.run("UPDATE memory_entry SET value = 'changed too' WHERE key = 'k4'");
     await db.run("UPDATE memory_entry SET deleted_at = 1 WHERE key = 'k5'");
     await db.run("DELETE FROM memory_entry WHERE key = 'k6'");
-    expect(await found('all')).toEqual([3, ...Array.from({ length: 58 }, (_, at) => at + 7)]);
+    expect(await found('all')).toEqual([3, ...Array.from({ length: 250 }, (_, at) => at + 7)]);
     expect(await found('changed')).toEqual([1, 4]);
     await db.run(CHECK);
     await db.run("INSERT INTO memory_fts (memory_fts) VALUES ('rebuild')");
@@ -205,7 +205,7 @@ describe('memory from version 3 to 4 and back', () => {
   });
 
   test('an id below the mark, given by hand, is in the index at once', async () => {
-    await add(1, 64);
+    await add(1, 256);
     await db.run("DELETE FROM memory_entry WHERE key = 'k9'");
     await db.run(`INSERT INTO memory_entry (id, namespace, key, value, format, hash, created_at, updated_at)
       VALUES (9, 'n', 'again', 'by hand', 'text', x'00', 1, 1)`);
@@ -225,6 +225,21 @@ describe('memory from version 3 to 4 and back', () => {
     await expect(db.run("DELETE FROM memory_entry WHERE key = 'k1'")).rejects.toThrow(DAMAGE);
     expect(await db.all('SELECT * FROM memory_entry')).toEqual(entries);
   });
+});
+
+test('version 5 lets more entries wait, but none on a server, and going back takes in what waits', async () => {
+  const most = async (): Promise<unknown> => (await db.get('SELECT most_pending FROM memory_fts_folded'))?.['most_pending'];
+  const pending = async (): Promise<unknown> =>
+    (await db.get('SELECT count(*) AS n FROM memory_entry WHERE id > (SELECT entry_id FROM memory_fts_folded)'))?.['n'];
+  expect(await most()).toBe(256);
+  for (let n = 0; n < 100; n += 1) await db.run(ENTRY, [`k${n}`, `word${n}`, null]);
+  expect(await pending()).toBe(100);
+  await migrateTo(db, 4);
+  expect([await most(), await pending()]).toEqual([64, 0]);
+  await db.run('UPDATE memory_fts_folded SET most_pending = 1'); // as on a server
+  await migrateTo(db);
+  expect(await most()).toBe(1);
+  expect(await db.integrity()).toBe('ok');
 });
 
 describe('the journal', () => {

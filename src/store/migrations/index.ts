@@ -1,4 +1,5 @@
 import type { Queries } from '../database.ts';
+import { indexes } from './indexes.ts';
 import { memory } from './memory.ts';
 import { pendingText } from './pending-text.ts';
 import { orchestration } from './orchestration.ts';
@@ -17,4 +18,4 @@ export interface Migration {
 }
 
 /** In order of version, from 1, without gaps. A released migration is never edited: a change is a new one. */
-export const MIGRATIONS: readonly Migration[] = [tables, memory, orchestration, pendingText];
+export const MIGRATIONS: readonly Migration[] = [tables, memory, orchestration, pendingText, indexes];

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { foldBeforeClose } from '../../../src/memory/fold.ts';
+import { foldAfterOpen, foldBeforeClose } from '../../../src/memory/fold.ts';
 import { createMemory, type Memory } from '../../../src/memory/memory.ts';
 import { connect } from '../../../src/store/connection.ts';
 import type { Database } from '../../../src/store/database.ts';
@@ -202,6 +202,31 @@ describe.skipIf(onServer())('before a database is closed', () => {
     await foldBeforeClose(db, runtime);
     expect(await keys((await open()).memory, 'parser')).toEqual(['a']);
   }, 30_000);
+});
+
+describe.skipIf(onServer())('when a database is opened', () => {
+  test('what a killed process left is taken into the index; a reader and a database in use are left alone', async () => {
+    await store('a');
+    const reader = await open(true);
+    await foldAfterOpen(reader.db, runtime);
+    const other = await connect(path, 'write');
+    other.exec('BEGIN IMMEDIATE');
+    const next = await open();
+    await foldAfterOpen(next.db, runtime);
+    expect(await pending()).toBe(1);
+    other.exec('ROLLBACK');
+    other.close();
+    await foldAfterOpen(next.db, runtime);
+    expect(await pending()).toBe(0);
+    expect(await keys(reader.memory, 'parser')).toEqual(['a']);
+  }, 30_000);
+
+  test('that nobody knows what is indexed is no reason not to open it', async () => {
+    await store('a');
+    await db.run('DELETE FROM memory_fts_folded');
+    await foldAfterOpen(db, runtime);
+    expect((await memory.get({ key: 'a' }))?.key).toBe('a');
+  });
 });
 
 test('a database on which nobody knows what is indexed is searched by nobody, and read by all', async () => {
