@@ -10,6 +10,7 @@ import type { Embeddings } from '../src/memory/embed/embeddings.ts';
 import { createClosest } from '../src/memory/vector/closest.ts';
 import { createVectorSearch } from '../src/memory/vector/create-vector-search.ts';
 import { dotAt } from '../src/memory/vector/rows.ts';
+import type { IndexTier } from '../src/memory/vector/index-host.ts';
 import { createKeepAlive } from '../src/memory/vector/keep-alive.ts';
 import type { VectorSizes } from '../src/memory/vector/sizes.ts';
 import { readSnapshot } from '../src/memory/vector/snapshot-file.ts';
@@ -23,6 +24,8 @@ import { machine, median } from './child.ts';
 
 const QUERIES = 300;
 const WANTED = 10;
+/** What a search of the memory asks for. */
+const MANY = 100;
 const CLUSTERS = 1_000;
 /** Of a component, in standard deviations of the centres' components. */
 const SPREAD = 0.7;
@@ -55,8 +58,12 @@ interface Figures {
   readonly rssMb: number;
   readonly peakMb: number;
   readonly p50WithTail: number;
-  /** Of the index alone, asked over the thread, without the database. */
+  /** Of the index alone, without the database. */
   readonly indexP50: number;
+  /** Of the graph that hnswlib keeps in the thread; `null` where there is none. */
+  readonly graphP50: number | null;
+  /** For as many as a search of the memory asks for. */
+  readonly p50OfMany: number;
 }
 
 /** Unit vectors around seeded centres, one after the other. */
@@ -120,13 +127,17 @@ function readQueries(folder: string): Float32Array {
   return new Float32Array(new Uint8Array(readFileSync(join(folder, 'queries'))).buffer);
 }
 
-/** The snapshots on a host of its own: what is left is the question's way to the thread and back, and the search. */
-async function indexAlone({ folder, worker, tier, dimensions }: Plan, queries: Float32Array): Promise<number> {
+/** Snapshots on a host of its own: what is left is the search, and its way to the thread and back where it takes it. */
+async function indexAlone(
+  { folder, worker, tier, dimensions }: Plan,
+  queries: Float32Array,
+  kinds: readonly IndexTier[],
+): Promise<number> {
   const keepAlive = createKeepAlive();
   const host = createThreadHost(pathToFileURL(worker), keepAlive);
   const times = await keepAlive.during(async () => {
     await host.start(dimensions);
-    for (const kind of tier === 'int8' ? (['int8'] as const) : (['int8', 'links'] as const)) {
+    for (const kind of kinds) {
       const snapshot = await readSnapshot(join(folder, `vectors-${tier}`), { uid: 'bench', dimensions }, kind);
       if (snapshot === undefined) throw new Error(`there is no snapshot of ${kind}`);
       await host.load({ tier: kind, ids: snapshot.ids, data: snapshot.data });
@@ -185,6 +196,12 @@ async function phase({ folder, worker, tier, dimensions }: Plan): Promise<Figure
     found += hits.filter(({ entryId }) => truth[query]?.includes(entryId)).length;
   }
   const searchCpu = cpuSince(cpuSearched) / truth.length;
+  const many: number[] = [];
+  for (let query = 0; query < truth.length; query += 1) {
+    const begun = performance.now();
+    await search.nearest(String(query), MANY, EVERYTHING, signal);
+    many.push(performance.now() - begun);
+  }
   const { tier: used, note } = await search.status();
   const rssMb = process.memoryUsage.rss() / 1024 ** 2;
   await search[Symbol.asyncDispose]();
@@ -205,8 +222,11 @@ async function phase({ folder, worker, tier, dimensions }: Plan): Promise<Figure
   await db.run('DELETE FROM embedding WHERE id > ?', [before]);
   await db.run(`UPDATE sqlite_sequence SET seq = ? WHERE name = 'embedding'`, [before]);
   await db.close();
+  const peakMb = process.resourceUsage().maxRSS / 1024;
+  const plan = { folder, worker, tier, dimensions };
   return {
-    indexP50: await indexAlone({ folder, worker, tier, dimensions }, queries),
+    indexP50: await indexAlone(plan, queries, tier === 'int8' ? ['int8'] : ['int8', 'links']),
+    graphP50: tier === 'int8' ? null : await indexAlone(plan, queries, ['int8', 'hnsw']),
     firstAnswer,
     settled,
     settledCpu,
@@ -217,8 +237,9 @@ async function phase({ folder, worker, tier, dimensions }: Plan): Promise<Figure
     p95: percentile(times, 0.95),
     recall: found / (truth.length * WANTED),
     rssMb,
-    peakMb: process.resourceUsage().maxRSS / 1024,
+    peakMb,
     p50WithTail: median(withTail),
+    p50OfMany: median(many),
   };
 }
 
@@ -302,7 +323,10 @@ async function main(count: number, dimensions: number): Promise<void> {
       console.log(
         `  nearest() p50 ${opened.p50.toFixed(2)} ms, p95 ${opened.p95.toFixed(2)} ms (processor ${opened.searchCpu.toFixed(2)} ms), ${(brute / opened.p50).toFixed(0)}x as fast as the exact scan; recall@${WANTED} ${opened.recall.toFixed(4)}`,
       );
-      console.log(`  index alone, over the thread: p50 ${opened.indexP50.toFixed(2)} ms`);
+      const graph =
+        opened.graphP50 === null ? '' : `; the graph of hnswlib, over the thread: p50 ${opened.graphP50.toFixed(2)} ms`;
+      console.log(`  index alone: p50 ${opened.indexP50.toFixed(2)} ms${graph}`);
+      console.log(`  nearest() of ${MANY}: p50 ${opened.p50OfMany.toFixed(2)} ms`);
       console.log(`  with a tail of 1,000: p50 ${opened.p50WithTail.toFixed(2)} ms`);
       console.log(
         `  RSS ${opened.rssMb.toFixed(0)} MB, at most ${opened.peakMb.toFixed(0)} MB (building: ${built.peakMb.toFixed(0)} MB)`,

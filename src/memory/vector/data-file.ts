@@ -22,7 +22,8 @@ export async function fill(file: FileHandle, place: Uint8Array, position: number
 
 /**
  * Reads a file and rejects when its size or its hash are not as expected.
- * @param consume gets a function that fills one place after the other, for all bytes; without it they are only hashed
+ * @param consume gets a function that fills one place after the other, which stay as they are; what it does not ask for is
+ *   only hashed
  */
 export async function readChecked(
   { path, bytes, sha256 }: DataFile,
@@ -34,14 +35,21 @@ export async function readChecked(
     if (size !== bytes) throw new Error(`it has ${size} bytes instead of ${bytes}`);
     const hash = createHash('sha256');
     let position = 0;
+    let unhashed: Uint8Array = new Uint8Array(0);
     const fillNext = async (place: Uint8Array): Promise<void> => {
-      await fill(file, place, position);
-      position += place.length;
-      hash.update(place);
+      for (let at = 0; at < place.length; at += PART) {
+        const part = place.subarray(at, at + PART);
+        const reading = fill(file, part, position);
+        position += part.length;
+        hash.update(unhashed); // while the system reads
+        unhashed = part;
+        await reading;
+      }
     };
     await consume?.(fillNext);
-    const part = new Uint8Array(Math.min(PART, bytes - position));
-    for (let rest = bytes - position; rest > 0; rest -= PART) await fillNext(part.subarray(0, Math.min(PART, rest)));
+    const both = new Uint8Array(Math.min(2 * PART, bytes - position));
+    for (let rest = bytes - position; rest > 0; rest -= both.length) await fillNext(both.subarray(0, rest));
+    hash.update(unhashed);
     if (hash.digest('hex') !== sha256) throw new Error('its content is not what was written (sha256)');
   } finally {
     await file.close();

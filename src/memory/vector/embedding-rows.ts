@@ -45,10 +45,12 @@ function hexOf(row: Row, column: string): string | null {
 }
 
 /** The vector in a column; `undefined` when it is none of that many dimensions. */
-function vectorOf(row: Row, dimensions: number): Float32Array<ArrayBuffer> | undefined {
+function vectorOf(row: Row, dimensions: number): Float32Array | undefined {
   const bytes = bytesOf(row, 'vector');
-  // Copied: the bytes need not lie where 32-bit numbers may.
-  return bytes?.byteLength === 4 * dimensions ? new Float32Array(new Uint8Array(bytes).buffer) : undefined;
+  if (bytes?.byteLength !== 4 * dimensions) return undefined;
+  // Copied only where the bytes do not lie where 32-bit numbers may.
+  const { buffer, byteOffset } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+  return new Float32Array(buffer, byteOffset, dimensions);
 }
 
 /** @param id of the row whose hash is wanted */
@@ -162,7 +164,7 @@ export async function readVectors(
   db: Database,
   space: SpaceKey,
   ids: readonly number[],
-): Promise<readonly { readonly id: number; readonly vector: Float32Array<ArrayBuffer> }[]> {
+): Promise<readonly { readonly id: number; readonly vector: Float32Array }[]> {
   const rows = await db.all(
     `SELECT e.id, ${VECTOR} AS vector FROM json_each(?) AS j CROSS JOIN embedding e ON e.id = j.value AND e.space_id = ?`,
     [JSON.stringify(ids), space.id],
@@ -176,7 +178,7 @@ export async function readVectors(
 /** An entry with its vector. */
 export interface EntryVector {
   readonly entryId: number;
-  readonly vector: Float32Array<ArrayBuffer>;
+  readonly vector: Float32Array;
   /** Where its row stands in the list that was asked for. */
   readonly position: number;
 }

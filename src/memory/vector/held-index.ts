@@ -1,7 +1,8 @@
 import type { Runtime } from '../../runtime.ts';
 import type { Database } from '../../store/database.ts';
 import { readPage, type Space, type Witness } from './embedding-rows.ts';
-import type { Extent, Found, IndexHost, IndexTier } from './index-host.ts';
+import type { Found } from './found.ts';
+import type { Extent, IndexHost, IndexTier } from './index-host.ts';
 import type { Lease } from './lease-file.ts';
 import type { VectorRows } from './rows.ts';
 import type { VectorSizes } from './sizes.ts';
@@ -71,11 +72,19 @@ export async function holdIndex(
   db: Database,
 ): Promise<{ readonly index: HeldIndex; readonly last: Witness | null }> {
   const { runtime, sizes, space, host } = deps;
-  const graphProblem = await host.start(space.dimensions);
+  const starting = host.start(space.dimensions);
   const snapshots = createSnapshots(deps);
   const inTurn = createTurns(runtime, snapshots);
-  const loaded = deps.trustSnapshots ? await snapshots.load(db, 'int8') : undefined;
-  let extent: Extent = loaded?.extent ?? { count: 0, lastId: 0, graphCount: 0, graphThroughId: 0, graphGrows: false, behind: 0 };
+  // While a thread starts there is time to find out whether the snapshots are of this database.
+  const loading = deps.trustSnapshots ? snapshots.load(db, 'int8') : undefined;
+  const isReady = Promise.all([starting, loading]).then(
+    ([problem, scan]) => problem === null && scan !== undefined,
+    () => false, // told below
+  );
+  const linking = deps.trustSnapshots ? snapshots.load(db, 'links', 0, isReady) : undefined;
+  const [graphProblem, loaded, linked] = await Promise.all([starting, loading, linking]);
+  let extent: Extent = linked?.extent ??
+    loaded?.extent ?? { count: 0, lastId: 0, graphCount: 0, graphThroughId: 0, graphGrows: false, behind: 0 };
   let closed = false;
   let adoptAgainAt = -Infinity;
   let saving: Promise<void> | undefined;

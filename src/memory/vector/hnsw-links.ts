@@ -6,7 +6,12 @@ import { fill } from './data-file.ts';
  * neighbours on level 0 and above it; then for each point how many it has on level 0 and, padded, which; then for each
  * point that is on higher levels too its number, how many these are, and for each of them the same as for level 0.
  */
-export type HnswLinks = Int32Array<ArrayBuffer>;
+export type HnswLinks = Int32Array<SharedArrayBuffer>;
+
+/** Room for so many numbers. */
+export function newLinks(length: number): HnswLinks {
+  return new Int32Array(new SharedArrayBuffer(length * Int32Array.BYTES_PER_ELEMENT));
+}
 
 /** Numbers before the first point. */
 export const LINKS_HEAD = 4;
@@ -79,20 +84,22 @@ async function readLinks(path: string, count: number, dimensions: number): Promi
     const above = await readBytes(file, aboveAt, (await file.stat()).size - aboveAt);
     const aboveStart = LINKS_HEAD + count * (1 + most);
     // Of a point above level 0 the file has a size, of which the links make two numbers.
-    const links = new Int32Array(aboveStart + 2 * (above.length / NUMBER_BYTES));
+    const links = newLinks(aboveStart + 2 * (above.length / NUMBER_BYTES));
     links.set([head.entry, head.level, most, head.mostAbove]);
     for (let point = 0; point < count; point += PART) {
       const length = Math.min(PART, count - point);
       const bytes = await readBytes(file, FILE_HEAD_BYTES + point * pointBytes, length * pointBytes);
       for (let i = 0; i < length; i += 1) copyList(bytes, i * pointBytes, links, LINKS_HEAD + (point + i) * (1 + most));
     }
-    return links.slice(0, copyAbove(above, count, head, links, aboveStart));
+    return links.subarray(0, copyAbove(above, count, head, links, aboveStart));
   } finally {
     await file.close();
   }
 }
 
-/** Puts the links of a graph in the place of the file that hnswlib wrote it to. Rejects one of an unknown layout. */
-export async function replaceByLinks(path: string, count: number, dimensions: number): Promise<void> {
-  await writeFile(path, await readLinks(path, count, dimensions));
+/** Puts the links of a graph, which it returns, in the place of the file that hnswlib wrote it to. Rejects one of an unknown layout. */
+export async function replaceByLinks(path: string, count: number, dimensions: number): Promise<HnswLinks> {
+  const links = await readLinks(path, count, dimensions);
+  await writeFile(path, links);
+  return links;
 }

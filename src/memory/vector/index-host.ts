@@ -1,13 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
 import { createHnswGraph, readHnswGraph, WIDTH_OF_SEARCH, type HnswGraph, type HnswModule } from './hnsw-graph.ts';
-import { replaceByLinks } from './hnsw-links.ts';
+import { newLinks, replaceByLinks, type HnswLinks } from './hnsw-links.ts';
 import { createInt8Scan, type Int8Scan } from './int8-scan.ts';
-import type { Similar } from './closest.ts';
 import { readChecked, writeHashed, type DataFile } from './data-file.ts';
+import { mostScanned, toFound, type Found } from './found.ts';
 import { IndexError } from './index-error.ts';
-import { createLinkGraph, type LinkGraph } from './link-graph.ts';
+import { createLinkGraph, type LinkGraph, type SharedLinks } from './link-graph.ts';
 import { OPEN_GATE, type NativeGate } from './native-gate.ts';
 import type { VectorRows } from './rows.ts';
+import type { SharedIndex } from './shared-links.ts';
 
 /**
  * The sorts of index that a host keeps: a scan, a graph, and the links of a graph without its vectors, which are opened in
@@ -27,16 +28,6 @@ export interface Extent {
   readonly graphGrows: boolean;
   /** Rows in the scan that the graph lacks. */
   readonly behind: number;
-}
-
-/** Candidates: first those with exact similarities, of the graph, best first; then those of the links and of the scan. */
-export interface Found {
-  readonly ids: Float64Array<ArrayBuffer>;
-  readonly similarities: Float64Array<ArrayBuffer>;
-  /** How many are exact. */
-  readonly exact: number;
-  /** How far the other similarities are off at most. */
-  readonly blur: number;
 }
 
 export interface LoadInput {
@@ -59,7 +50,7 @@ export interface Saved {
  * Lives in a worker thread, or in this one. Every call rejects when the thread is gone.
  */
 export interface IndexHost extends AsyncDisposable {
-  /** Before anything else. Returns why there can be no graph, or `null`. Rejects where there can be no index at all. */
+  /** Called before anything else; a scan can be loaded before it has resolved. Returns why there can be no graph, or `null`. Rejects where there can be no index at all. */
   start(dimensions: number): Promise<string | null>;
   /** Reads a snapshot's data once its hash has been found right. Rejects, and changes nothing, when it is not. */
   load(input: LoadInput): Promise<Extent>;
@@ -73,21 +64,14 @@ export interface IndexHost extends AsyncDisposable {
   save(tier: IndexTier, path: string): Promise<Saved>;
 }
 
-/** Points added to the graph before waiting searches get their turn: about 3 ms. */
-const ADDED_AT_ONCE = 4;
-/** Candidates of the scan at most. Where vectors lie close together, quantizing blurs the order of very many. */
-const MOST_SCANNED = 2_048;
-
-function toFound(graph: readonly Similar[], scan: readonly Similar[], blur: number): Found {
-  const all = [...graph, ...scan];
-  return {
-    ids: Float64Array.from(all, ({ id }) => id),
-    similarities: Float64Array.from(all, ({ similarity }) => similarity),
-    exact: graph.length,
-    blur,
-  };
+/** An index host whose thread shares with another one what it searches. */
+export interface SharingIndexHost extends IndexHost {
+  /** As it is at the moment; `null` when it cannot be shared. */
+  readonly shared: SharedIndex | null;
 }
 
+/** Points added to the graph before waiting searches get their turn: about 3 ms. */
+const ADDED_AT_ONCE = 4;
 function message(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
@@ -96,13 +80,14 @@ function message(error: unknown): string {
  * @param loadHnsw rejects where there is no hnswlib
  * @param gate that all calls of hnswlib pass
  */
-export function createIndexHost(loadHnsw: () => Promise<HnswModule>, gate: NativeGate = OPEN_GATE): IndexHost {
+export function createIndexHost(loadHnsw: () => Promise<HnswModule>, gate: NativeGate = OPEN_GATE): SharingIndexHost {
   let dimensions = 0;
   let hnsw: HnswModule | undefined;
   let scan: Int8Scan | undefined;
   let graph: HnswGraph | undefined;
-  /** Only where there is no graph. */
-  let links: LinkGraph | undefined;
+  /** Of a graph that was opened, or as it was when it was saved. */
+  let links: (LinkGraph & { readonly shared: SharedLinks }) | undefined;
+  let linksNumber = 0;
   let closed = false;
   const started = (): Int8Scan => {
     if (scan === undefined || closed) throw new IndexError('the index is closed');
@@ -121,7 +106,25 @@ export function createIndexHost(loadHnsw: () => Promise<HnswModule>, gate: Nativ
     if (hnsw === undefined) throw new IndexError('hnswlib-node is not loaded');
     return hnsw;
   };
+  const hold = (numbers: HnswLinks, ids: Float64Array): void => {
+    const rows = started().rowsOf(ids);
+    const held = new Float64Array(new SharedArrayBuffer(ids.byteLength));
+    held.set(ids);
+    linksNumber += 1;
+    const shared = { number: linksNumber, links: numbers, ids: held, rows, leastWidth: WIDTH_OF_SEARCH };
+    links = { ...createLinkGraph(shared), shared };
+  };
+  const refreshLinks = (numbers: HnswLinks, ids: Float64Array): void => {
+    try {
+      hold(numbers, ids);
+    } catch {
+      links = undefined; // the scan was made when rows of the graph had gone: this is searched itself, until it is made anew
+    }
+  };
   return {
+    get shared() {
+      return scan === undefined || links === undefined ? null : { links: links.shared, rows: scan.rows };
+    },
     start: async (size) => {
       dimensions = size;
       scan = createInt8Scan(dimensions);
@@ -136,11 +139,10 @@ export function createIndexHost(loadHnsw: () => Promise<HnswModule>, gate: Nativ
       if (tier === 'hnsw') {
         await readChecked(data);
         graph = gate.pass(() => readHnswGraph(needHnsw(), dimensions, data.path, ids));
-        links = undefined;
       } else if (tier === 'links') {
-        const numbers = new Int32Array(data.bytes / Int32Array.BYTES_PER_ELEMENT);
+        const numbers = newLinks(data.bytes / Int32Array.BYTES_PER_ELEMENT);
         await readChecked(data, (fill) => fill(new Uint8Array(numbers.buffer)));
-        links = createLinkGraph(numbers, ids, started().rowsOf(ids), WIDTH_OF_SEARCH);
+        hold(numbers, ids);
         graph = undefined;
       } else {
         const fresh = createInt8Scan(dimensions);
@@ -156,7 +158,6 @@ export function createIndexHost(loadHnsw: () => Promise<HnswModule>, gate: Nativ
     },
     grow: async (rows, upTo) => {
       graph ??= gate.pass(() => createHnswGraph(needHnsw(), dimensions));
-      links = undefined;
       const mine = graph;
       for (let row = 0; row < rows.ids.length; row += ADDED_AT_ONCE) {
         if (closed) throw new IndexError('the index is closed');
@@ -169,10 +170,10 @@ export function createIndexHost(loadHnsw: () => Promise<HnswModule>, gate: Nativ
     },
     search: async (vector, count) => {
       const rows = started();
-      const rest = rows.nearest(vector, count, throughId(), Math.max(count, MOST_SCANNED));
+      const rest = rows.nearest(vector, count, throughId(), mostScanned(count));
       const near = graph === undefined ? [] : gate.pass(() => graph?.nearest(vector, count) ?? []);
-      const linked = links?.nearest(rows.comparison(vector), count) ?? [];
-      return toFound(near, [...linked, ...rest], rows.blur);
+      const linked = graph === undefined ? (links?.nearest(rows.comparison(vector), count) ?? []) : [];
+      return toFound([...near, ...linked, ...rest], near.length, rows.blur);
     },
     save: async (tier, path) => {
       if (tier === 'int8') {
@@ -184,7 +185,7 @@ export function createIndexHost(loadHnsw: () => Promise<HnswModule>, gate: Nativ
       if (mine === undefined) throw new IndexError('there is no graph');
       const { ids, throughId: savedThrough } = mine;
       gate.pass(() => mine.write(path));
-      if (tier === 'links') await replaceByLinks(path, ids.length, dimensions);
+      if (tier === 'links') refreshLinks(await replaceByLinks(path, ids.length, dimensions), ids);
       return { ...(await writeHashed(path)), ids, throughId: savedThrough };
     },
     [Symbol.asyncDispose]: async () => {

@@ -1,8 +1,22 @@
 import { LINKS_HEAD, type HnswLinks } from './hnsw-links.ts';
 import type { Similar } from './closest.ts';
+import type { RowComparison } from './int8-reader.ts';
 
-/** Searches that are told apart in 32 bits. */
-const MOST_ROUNDS = 2 ** 32 - 1;
+/** Searches that are told apart in 8 bits, of which more would fall out of the processor's caches. */
+const MOST_ROUNDS = 255;
+
+/** What a graph is made of, in memory that threads share. */
+export interface SharedLinks {
+  /** Tells it from those before it. */
+  readonly number: number;
+  readonly links: HnswLinks;
+  /** Of its points. */
+  readonly ids: Float64Array<SharedArrayBuffer>;
+  /** The numbers of its points in the other index. */
+  readonly rows: Int32Array<SharedArrayBuffer>;
+  /** Candidates looked at, when not more are wanted. */
+  readonly leastWidth: number;
+}
 
 /** A graph of neighbours that is searched over the vectors of another index. It cannot be added to. */
 export interface LinkGraph {
@@ -11,58 +25,9 @@ export interface LinkGraph {
   readonly throughId: number;
   /**
    * The `count` nearest, best first.
-   * @param similarityOf the row of that number in the other index
+   * @param comparison of the other index's rows with what is looked for
    */
-  nearest(similarityOf: (row: number) => number, count: number): readonly Similar[];
-}
-
-/** The best points found so far, best first, and which of them were left already. */
-interface Front {
-  readonly size: number;
-  /** Returns where it came to stand, or `width` when it is not among the best. */
-  offer(point: number, similarity: number): number;
-  /** The point that stands there; negative when it was left already. */
-  leave(place: number): number;
-  best(count: number): readonly { readonly point: number; readonly similarity: number }[];
-}
-
-function createFront(width: number): Front {
-  /** A point that was left is its complement, which is negative. */
-  const points = new Int32Array(width);
-  const similarities = new Float64Array(width);
-  let size = 0;
-  return {
-    get size() {
-      return size;
-    },
-    offer: (point, similarity) => {
-      if (size === width && !(similarity > (similarities[width - 1] ?? -Infinity))) return width;
-      let place = Math.min(size, width - 1);
-      size = place + 1;
-      for (; place > 0; place -= 1) {
-        const before = similarities[place - 1] ?? -Infinity;
-        if (before >= similarity) break;
-        similarities[place] = before;
-        points[place] = points[place - 1] ?? 0;
-      }
-      similarities[place] = similarity;
-      points[place] = point;
-      return place;
-    },
-    leave: (place) => {
-      const point = points[place] ?? -1;
-      if (point >= 0) points[place] = ~point;
-      return point;
-    },
-    best: (count) => {
-      const best: { readonly point: number; readonly similarity: number }[] = [];
-      for (let place = 0; place < Math.min(count, size); place += 1) {
-        const point = points[place] ?? 0;
-        best.push({ point: point < 0 ? ~point : point, similarity: similarities[place] ?? -1 });
-      }
-      return best;
-    },
-  };
+  nearest(comparison: RowComparison, count: number): readonly Similar[];
 }
 
 /** Where the lists of the points above level 0 begin. */
@@ -72,69 +37,106 @@ function listsAbove(links: HnswLinks, start: number, listNumbers: number): Reado
   return lists;
 }
 
-/**
- * Searches as hnswlib does (algorithms 2 and 5 of arxiv.org/abs/1603.09320).
- * @param ids of its points
- * @param rows of its points in the other index
- * @param leastWidth candidates looked at, when not more are wanted
- */
-export function createLinkGraph(
-  links: HnswLinks,
-  ids: Float64Array<ArrayBuffer>,
-  rows: Int32Array<ArrayBuffer>,
-  leastWidth: number,
-): LinkGraph {
+/** Searches as hnswlib does (algorithms 2 and 5 of arxiv.org/abs/1603.09320). */
+export function createLinkGraph({ links, ids, rows, leastWidth }: SharedLinks): LinkGraph {
   const [entry = 0, topLevel = 0, most = 0, mostAbove = 0] = links;
   const above = listsAbove(links, LINKS_HEAD + ids.length * (1 + most), 1 + mostAbove);
-  const seen = new Uint32Array(ids.length);
+  const seen = new Uint8Array(ids.length);
   let round = 0;
+  /** Whether points and rows have the same numbers, so that looking them up can be spared. */
+  const isSame = rows.every((row, at) => row === at);
 
-  /** The point of level 0 that a walk from above which only ever comes nearer ends at. */
-  const descend = (similarity: (point: number) => number): number => {
-    let nearest = entry;
-    let best = similarity(entry);
+  /** Points compared at once: neighbours of one. */
+  const points = new Int32Array(Math.max(1, most, mostAbove));
+  /** Compares the first `count` of {@link points}. */
+  const compare = (comparison: RowComparison, count: number): Float64Array => {
+    for (let at = 0; at < count; at += 1) {
+      const point = points[at] ?? 0;
+      comparison.rows[at] = isSame ? point : (rows[point] ?? 0);
+    }
+    return comparison.compare(count);
+  };
+  /** Where a walk from above which only ever comes nearer ends, on level 0. */
+  const descend = (comparison: RowComparison): { readonly point: number; readonly similarity: number } => {
+    points[0] = entry;
+    let point = entry;
+    let similarity = compare(comparison, 1)[0] ?? -1;
     for (let level = topLevel; level > 0; level -= 1) {
-      for (let from = -1; from !== nearest;) {
-        from = nearest;
-        const at = (above.get(from) ?? 0) + (level - 1) * (1 + mostAbove);
-        for (const point of links.subarray(at + 1, at + 1 + (links[at] ?? 0))) {
-          const value = similarity(point);
-          if (value <= best) continue;
-          best = value;
-          nearest = point;
+      for (let from = -1; from !== point;) {
+        from = point;
+        const list = (above.get(from) ?? 0) + (level - 1) * (1 + mostAbove);
+        const length = links[list] ?? 0;
+        for (let i = 0; i < length; i += 1) points[i] = links[list + 1 + i] ?? 0;
+        const similarities = compare(comparison, length);
+        for (let i = 0; i < length; i += 1) {
+          const value = similarities[i] ?? -1;
+          if (value <= similarity) continue;
+          similarity = value;
+          point = points[i] ?? 0;
         }
       }
     }
-    return nearest;
+    return { point, similarity };
+  };
+  /** Puts the neighbours of a point that were not seen yet into {@link points}, and returns how many these are. */
+  const meet = (from: number): number => {
+    const list = LINKS_HEAD + from * (1 + most);
+    const end = list + (links[list] ?? 0);
+    let met = 0;
+    for (let i = list + 1; i <= end; i += 1) {
+      const point = links[i] ?? 0;
+      if (seen[point] === round) continue;
+      seen[point] = round;
+      points[met] = point;
+      met += 1;
+    }
+    return met;
+  };
+  /** The points of level 0 near the query, best first: what was left already as its complement, which is negative. */
+  const walk = (comparison: RowComparison, width: number): { readonly near: Int32Array; readonly values: Float64Array } => {
+    const near = new Int32Array(width);
+    const values = new Float64Array(width);
+    const start = descend(comparison);
+    round = (round % MOST_ROUNDS) + 1;
+    if (round === 1) seen.fill(0);
+    seen[start.point] = round;
+    near[0] = start.point;
+    values[0] = start.similarity;
+    let size = 1;
+    for (let place = 0; place < size;) {
+      const from = near[place] ?? -1;
+      if (from >= 0) near[place] = ~from;
+      place += 1;
+      if (from < 0) continue;
+      const met = meet(from);
+      const similarities = compare(comparison, met);
+      for (let i = 0; i < met; i += 1) {
+        const value = similarities[i] ?? -1;
+        if (size === width && !(value > (values[width - 1] ?? -1))) continue;
+        if (size < width) size += 1;
+        let at = size - 1;
+        for (; at > 0 && (values[at - 1] ?? -1) < value; at -= 1) {
+          values[at] = values[at - 1] ?? -1;
+          near[at] = near[at - 1] ?? 0;
+        }
+        values[at] = value;
+        near[at] = points[i] ?? 0;
+        if (at < place) place = at;
+      }
+    }
+    return { near: near.subarray(0, size), values };
   };
   return {
     count: ids.length,
     throughId: ids.at(-1) ?? 0,
-    nearest: (similarityOf, count) => {
+    nearest: (comparison, count) => {
       if (ids.length === 0) return [];
-      const similarity = (point: number): number => similarityOf(rows[point] ?? -1);
-      const front = createFront(Math.min(Math.max(count, leastWidth), ids.length));
-      const start = descend(similarity);
-      round = (round % MOST_ROUNDS) + 1;
-      if (round === 1) seen.fill(0);
-      seen[start] = round;
-      front.offer(start, similarity(start));
-      for (let place = 0; place < front.size;) {
-        const from = front.leave(place);
-        let next = place + 1;
-        if (from >= 0) {
-          const at = LINKS_HEAD + from * (1 + most);
-          const end = at + (links[at] ?? 0);
-          for (let i = at + 1; i <= end; i += 1) {
-            const point = links[i] ?? 0;
-            if (seen[point] === round) continue;
-            seen[point] = round;
-            next = Math.min(next, front.offer(point, similarity(point)));
-          }
-        }
-        place = next;
+      const { near, values } = walk(comparison, Math.min(Math.max(count, leastWidth), ids.length));
+      const found: Similar[] = [];
+      for (let at = 0; at < Math.min(count, near.length); at += 1) {
+        found.push({ id: ids[~(near[at] ?? -1)] ?? 0, similarity: values[at] ?? -1 });
       }
-      return front.best(count).map(({ point, similarity: value }) => ({ id: ids[point] ?? 0, similarity: value }));
+      return found;
     },
   };
 }

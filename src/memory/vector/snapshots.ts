@@ -14,11 +14,15 @@ export interface Snapshots {
   readonly problems: readonly string[];
   /** Rows in the one on the disk, as far as this process knows. */
   saved(tier: IndexTier): number;
-  /** Makes the host load one, if there is one of more than `moreThan` rows that is whole and belongs to the database. */
+  /**
+   * Makes the host load one, if there is one of more than `moreThan` rows that is whole and belongs to the database.
+   * @param isReady whether the host can load it, if that is not known yet
+   */
   load(
     db: Database,
     tier: IndexTier,
     moreThan?: number,
+    isReady?: Promise<boolean>,
   ): Promise<{ readonly extent: Extent; readonly last: Witness | null } | undefined>;
   /** Saves the host's index, unless `isSame` says that the database is no longer the one it was made of. */
   save(db: Database, tier: IndexTier, isSame: () => Promise<boolean>): Promise<void>;
@@ -59,11 +63,17 @@ export function createSnapshots({ runtime, folder, space, host }: SnapshotsDeps)
     problems.set(about, text);
   };
 
-  const tryLoad = async (db: Database, tier: IndexTier, moreThan: number): ReturnType<Snapshots['load']> => {
+  const tryLoad = async (
+    db: Database,
+    tier: IndexTier,
+    moreThan: number,
+    isReady: Promise<boolean> | undefined,
+  ): ReturnType<Snapshots['load']> => {
     const snapshot = await readSnapshot(folder, space, tier);
     if (snapshot === undefined || snapshot.head.count <= moreThan) return undefined;
     const { head, ids, data } = snapshot;
     if (!(await belongs(db, space, head))) throw new Error('it is of another state of the database');
+    if (isReady !== undefined && !(await isReady)) return undefined;
     const extent = await host.load({ tier, ids, data });
     saved[tier] = head.count;
     return { extent, last: head.witnesses[0] ?? null };
@@ -88,10 +98,10 @@ export function createSnapshots({ runtime, folder, space, host }: SnapshotsDeps)
       return [...problems.values()];
     },
     saved: (tier) => saved[tier],
-    load: async (db, tier, moreThan = 0) => {
+    load: async (db, tier, moreThan = 0, isReady) => {
       for (let tries = 0; tries < 2; tries += 1) {
         try {
-          return await tryLoad(db, tier, moreThan);
+          return await tryLoad(db, tier, moreThan, isReady);
         } catch (error) {
           // A second look: another process may have replaced the snapshot between the reading of its two files.
           if (tries > 0) note(tier, `the ${tier} snapshot cannot be used and is made again`, error);

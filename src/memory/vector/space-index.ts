@@ -46,8 +46,9 @@ export interface SpaceIndexDeps extends Omit<HeldIndexDeps, 'host'> {
 
 /** Vectors read at once: a few milliseconds during which nothing else runs. */
 const COMPARED_AT_ONCE = 512;
-/** Candidates up to which it pays to leave it to the caller to compare them. */
+/** Candidates up to which it pays to leave it to the caller to compare them, at least; and as many times what is wanted. */
 const FEW = 64;
+const FEW_TIMES_WANTED = 2;
 
 /**
  * Candidates with their exact similarities, from the database; rows that are gone are left out.
@@ -82,6 +83,8 @@ export function createSpaceIndex(deps: SpaceIndexDeps): SpaceIndex {
   let readThrough = 0;
   let last: Witness | null = null;
   let begun = false;
+  /** What the database said when it was last looked at. */
+  let looked: { readonly db: Database; readonly commits: number; readonly version: number } | undefined;
   let improving: Promise<void> | undefined;
   let closed = false;
 
@@ -134,15 +137,24 @@ export function createSpaceIndex(deps: SpaceIndexDeps): SpaceIndex {
       if (isMany) await flush(db);
     }
   };
-  const refresh = (db: Database): Promise<boolean> =>
-    inTurn(async () => {
-      const newest = await probe(db);
-      if (newest === undefined) return false;
-      if (!begun && (await countVectors(db, space.id, sizes.exact + 1)) > sizes.exact) await hold(db);
-      begun = true;
-      await readNew(db, newest);
-      return true;
+  const catchUp = async (db: Database): Promise<boolean> => {
+    const newest = await probe(db);
+    if (newest === undefined) return false;
+    if (!begun && (await countVectors(db, space.id, sizes.exact + 1)) > sizes.exact) await hold(db);
+    begun = true;
+    await readNew(db, newest);
+    return true;
+  };
+  const refresh = async (db: Database): Promise<boolean> => {
+    // Asked for before the rest is: what is committed in between is then seen the next time.
+    const now = { db, commits: db.commits, version: await db.dataVersion() };
+    if (looked?.db === db && looked.commits === now.commits && looked.version === now.version) return true;
+    return inTurn(async () => {
+      const isSame = await catchUp(db);
+      looked = isSame ? now : undefined;
+      return isSame;
     });
+  };
   const improve = async (db: Database): Promise<void> => {
     if (held === undefined || closed) return;
     if (tail.size >= sizes.tail) await inTurn(() => flush(db));
@@ -181,7 +193,7 @@ export function createSpaceIndex(deps: SpaceIndexDeps): SpaceIndex {
       const sorted = [...blurred, ...Array.from(exact, ([id, similarity]) => ({ id, similarity }))].sort(bySimilarity);
       const floor = sorted[count - 1]?.similarity ?? -Infinity;
       const worth = blurred.filter(({ similarity }) => similarity >= floor - blur);
-      if (mayBlur && worth.length > 0 && worth.length <= FEW) {
+      if (mayBlur && worth.length > 0 && worth.length <= Math.max(FEW, FEW_TIMES_WANTED * count)) {
         return { similar: sorted.filter(({ similarity }) => similarity >= floor - blur), blur, floor, complete };
       }
       for (const { id, similarity } of await sharpen(db, space, vector, worth, blur)) exact.set(id, similarity);

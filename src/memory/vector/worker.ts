@@ -20,7 +20,9 @@ async function run(call: IndexCall): Promise<unknown> {
 async function answer(call: IndexCall): Promise<void> {
   const { seq } = call;
   try {
-    parentPort?.postMessage({ seq, ok: true, value: await run(call) }, []);
+    const value = await run(call);
+    const shared = call.op === 'search' ? {} : { shared: host.shared }; // which searching does not change
+    parentPort?.postMessage({ seq, ok: true, value, ...shared }, []);
   } catch (error) {
     parentPort?.postMessage({ seq, ok: false, reason: error instanceof Error ? error.message : String(error) }, []);
   }

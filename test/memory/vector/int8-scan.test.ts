@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createInt8Scan } from '../../../src/memory/vector/int8-scan.ts';
 import { dotAt } from '../../../src/memory/vector/rows.ts';
-import { clustered, exactly, recall, toRows, type Vector } from './space.ts';
+import { clustered, exactly, recall, toRows, unit, type Vector } from './space.ts';
 
 /** The positions of the nearest by the scan, its best compared exactly. */
 function found(vectors: readonly Vector[], query: Vector, scan: ReturnType<typeof createInt8Scan>): readonly number[] {
@@ -41,6 +41,16 @@ describe.each([
     expect(errors.reduce((largest, error) => Math.max(largest, Math.abs(error)), 0)).toBeLessThanOrEqual(scan.blur);
     expect(scan.blur).toBeLessThan(0.014);
   });
+});
+
+test.each([384, 1024, 4096])('%i equal numbers, the largest of all sums', (dimensions) => {
+  const same = unit(new Float32Array(dimensions).fill(1));
+  const scan = createInt8Scan(dimensions);
+  scan.add(toRows([same, same.map((x) => -x)]));
+  expect(scan.nearest(same, 2, 0, 2).map(({ id, similarity }) => [id, Math.round(similarity * 1_000) / 1_000])).toEqual([
+    [1, 1],
+    [2, -1],
+  ]);
 });
 
 test('rows are added once, in the order of their ids', () => {
@@ -106,9 +116,14 @@ test('single rows, by number, are as similar as when all are compared', () => {
   const found = scan.nearest(query, 200, 0, 200);
   const rows = scan.rowsOf(Float64Array.from(found, ({ id }) => id).sort());
   expect([...rows]).toEqual(vectors.map((_, at) => at));
-  const similarityOf = scan.comparison(query);
-  // Compared all at once they are rounded to 32 bits.
-  for (const { id, similarity } of found) expect(similarityOf(id / 7 - 1)).toBeCloseTo(similarity, 6);
+  const comparison = scan.comparison(query);
+  for (const length of [0, 1, 4, 7, 200]) {
+    const some = found.slice(0, length);
+    comparison.rows.set(some.map(({ id }) => id / 7 - 1));
+    const similarities = comparison.compare(length);
+    // Compared all at once they are rounded to 32 bits.
+    for (const [at, { similarity }] of some.entries()) expect(similarities[at]).toBeCloseTo(similarity, 6);
+  }
   expect([...scan.rowsOf(spread.subarray(50, 60))]).toEqual([50, 51, 52, 53, 54, 55, 56, 57, 58, 59]);
   expect(() => scan.rowsOf(Float64Array.of(7, 8))).toThrow('the scan lacks row 8');
   expect(() => scan.rowsOf(Float64Array.of(1_407))).toThrow('the scan lacks row 1407');

@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createHnswGraph, loadHnswlib } from '../../../src/memory/vector/hnsw-graph.ts';
-import { replaceByLinks, type HnswLinks } from '../../../src/memory/vector/hnsw-links.ts';
+import { newLinks, replaceByLinks, type HnswLinks } from '../../../src/memory/vector/hnsw-links.ts';
+import type { RowComparison } from '../../../src/memory/vector/int8-reader.ts';
 import { createLinkGraph } from '../../../src/memory/vector/link-graph.ts';
 import { dotAt } from '../../../src/memory/vector/rows.ts';
 import { useScratch } from '../../store/scratch.ts';
@@ -24,24 +25,44 @@ async function graphOf(vectors: readonly Float32Array<ArrayBuffer>[]) {
 }
 
 function linksIn(path: string): HnswLinks {
-  return new Int32Array(new Uint8Array(readFileSync(path)).buffer);
+  const file = readFileSync(path);
+  const links = newLinks(file.length / Int32Array.BYTES_PER_ELEMENT);
+  new Uint8Array(links.buffer).set(file);
+  return links;
+}
+
+function exactComparison(similarityOf: (row: number) => number): RowComparison {
+  const rows = new Int32Array(64);
+  return { rows, compare: (length) => Float64Array.from(rows.subarray(0, length), similarityOf) };
 }
 
 describe.skipIf(!hasHnsw)('links', () => {
-  test.each([0, 1, 2, 40, 1_500])('of %i points lead where the graph of hnswlib leads', async (count) => {
+  // The rows of the other index may have other numbers.
+  test.each([
+    { count: 0, rowOf: (at: number) => at },
+    { count: 1, rowOf: (at: number) => at },
+    { count: 2, rowOf: (at: number, count: number) => count - 1 - at },
+    { count: 40, rowOf: (at: number) => at },
+    { count: 1_500, rowOf: (at: number, count: number) => count - 1 - at },
+    { count: 1_500, rowOf: (at: number) => at },
+  ])('of $count points lead where the graph of hnswlib leads', async ({ count, rowOf }) => {
     const vectors = clustered(count, DIMENSIONS, 1);
     const { graph, path } = await graphOf(vectors);
-    await replaceByLinks(path, count, DIMENSIONS);
-    const ids = graph.ids;
-    // The rows of the other index may have other numbers.
-    const rows = Int32Array.from(ids, (_, at) => count - 1 - at);
-    const links = createLinkGraph(linksIn(path), ids, rows, WIDTH);
+    const written = await replaceByLinks(path, count, DIMENSIONS);
+    expect(linksIn(path)).toEqual(written);
+    const ids = new Float64Array(new SharedArrayBuffer(8 * count));
+    ids.set(graph.ids);
+    const rows = new Int32Array(new SharedArrayBuffer(4 * count));
+    for (let at = 0; at < count; at += 1) rows[at] = rowOf(at, count);
+    const links = createLinkGraph({ number: 1, links: linksIn(path), ids, rows, leastWidth: WIDTH });
     expect(links).toMatchObject({ count, throughId: graph.throughId });
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 1e6 }), fc.integer({ min: 1, max: 60 }), (seed, wanted) => {
         const [query = new Float32Array(DIMENSIONS)] = clustered(1, DIMENSIONS, seed);
-        const similarityOf = (row: number): number => dotAt(vectors[count - 1 - row] ?? query, 0, query);
-        const found = links.nearest(similarityOf, wanted);
+        const found = links.nearest(
+          exactComparison((row) => dotAt(vectors[rowOf(row, count)] ?? query, 0, query)),
+          wanted,
+        );
         const expected = graph.nearest(query, wanted);
         expect(found.map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
         for (const [at, { similarity }] of found.entries()) expect(similarity).toBeCloseTo(expected[at]?.similarity ?? NaN, 5);

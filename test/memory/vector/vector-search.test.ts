@@ -171,6 +171,7 @@ describe.each<Tier>(tiers)('$tier in $where', ({ tier, count, options, isOpened 
     );
     const other = await openTestDatabase(join(root, 'skillflow.db'), { runtime: testRuntime() });
     scratch.onCleanUp(() => other.close());
+    if (isOpened) await ready(); // they begin with snapshots
     const [one, two] = [start(options()), start(options(), other)];
     const late = clustered(60, DIMENSIONS, 5, 60);
     for (const [at, vector] of late.entries()) {
