@@ -69,7 +69,10 @@ export interface SearchResult extends EntryHead {
   readonly score: number;
   /** The part that matches, as plain text of at most 300 characters. */
   readonly snippet: string;
-  /** Why it is here, a few words each: `token, auth`, `next to <key>`, `vector 0.82 (lexical)`, `linked from <key>`, `shares a name with <key>`. */
+  /**
+   * Why it is here, a few words each: `token, auth`, `next to <key>`, `vector 0.82 (lexical)`, `linked from <key>`,
+   * `shares a name with <key>`.
+   */
   readonly matched: readonly string[];
   readonly explanation?: Explanation;
 }
@@ -94,7 +97,8 @@ export interface SearchAnswer {
   /**
    * `words`: any word of the query, in any of its forms, ranked. `substring`: the query exactly as it is, used when it has
    * no word (only emoji, only punctuation), and when words outside ASCII found nothing, since scripts without spaces are
-   * indexed a whole run at a time; a phrase in such a script is looked for so first. `vectors`: no word was found, only what is near.
+   * indexed a whole run at a time; a phrase in such a script is looked for so first. `vectors`: no word was found, only what
+   * is near.
    */
   readonly matchedBy: 'words' | 'substring' | 'vectors';
   /**

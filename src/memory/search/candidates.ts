@@ -5,7 +5,7 @@ import type { SearchScope } from './filter.ts';
 import { differentIds, heaviest, type Weighed, type WeighedList } from './weights.ts';
 import type { Membership } from './membership.ts';
 import type { Statistics } from './statistics.ts';
-import type { WordCounts } from './word-counts.ts';
+import { numbersIn, type WordCounts } from './word-counts.ts';
 
 /** A word of the question with what the index knows of it. */
 export interface WeighedTerm {
@@ -25,7 +25,6 @@ export type Candidate = Weighed;
 const LISTED = 20_000;
 /** Rows that BM25 of SQLite is computed for, at about 1.5 µs each. */
 const MAX_RANKED = 4_000;
-const FIRST_CHUNK = 256;
 
 /** What candidates are found with. */
 export interface Lookup {
@@ -64,15 +63,17 @@ export interface Candidates {
 
 async function inScope({ queries, membership, scope }: Lookup, weighed: readonly Weighed[]): Promise<readonly Candidate[]> {
   const ids = weighed.map(({ id }) => id);
-  const inside = new Set(await membership.inScope(queries, ids, scope));
-  return weighed.filter(({ id }) => inside.has(id));
+  const inside = await membership.inScope(queries, ids, scope);
+  if (inside.length === ids.length) return weighed;
+  const known = new Set(inside);
+  return weighed.filter(({ id }) => known.has(id));
 }
 
 /** The best `wanted` of the listed entries that are in scope, however many are not. */
 async function bestInScope(lookup: Lookup, lists: readonly WeighedList[], wanted: number): Promise<readonly Candidate[]> {
   const found: Candidate[] = [];
   let seen = 0;
-  for (let size = Math.max(FIRST_CHUNK, wanted); found.length < wanted; size *= 8) {
+  for (let size = wanted; found.length < wanted; size *= 8) {
     const best = heaviest(lists, size);
     found.push(...(await inScope(lookup, best.slice(seen))));
     seen = best.length;
@@ -144,13 +145,12 @@ export async function findCandidates(lookup: Lookup, terms: readonly WeighedTerm
 }
 
 /** The first entries that have a word, in scope or not. */
-async function someWith(queries: Queries, { expression }: WeighedTerm, most: number): Promise<readonly number[]> {
+async function someWith(queries: Queries, { expression }: WeighedTerm, most: number): Promise<Uint32Array> {
   const row = await queries.get(
     'SELECT json_group_array(id) AS ids FROM (SELECT rowid AS id FROM memory_fts WHERE memory_fts MATCH ? LIMIT ?)',
     [expression, most],
   );
-  const ids: readonly number[] = JSON.parse(textOf(row ?? {}, 'ids'));
-  return ids;
+  return numbersIn(textOf(row ?? {}, 'ids'));
 }
 
 /** Entries in scope that have any of the words, counted up to `limit`. */
@@ -166,11 +166,11 @@ export async function countMatches(
   // As a rule all are in scope, and there are either few of them or enough in any part.
   const [most] = [...frequent].sort((a, b) => b.frequency - a.frequency);
   const some = most === undefined || listed.length >= limit ? listed : await someWith(queries, most, limit);
-  const counted = await membership.inScope(queries, some, scope);
-  if (counted.length >= limit) return limit;
+  const counted = await membership.count(queries, some, scope);
+  if (counted >= limit) return limit;
   if (frequent.length === 0) {
-    if (listed.length < limit) return counted.length;
-    return Math.min(limit, (await membership.inScope(queries, differentIds(lists, Infinity), scope)).length);
+    if (listed.length < limit) return counted;
+    return Math.min(limit, await membership.count(queries, differentIds(lists, Infinity), scope));
   }
   const present = terms.filter((term) => term.frequency > 0).sort((a, b) => b.frequency - a.frequency);
   const row = await queries.get(

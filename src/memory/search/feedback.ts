@@ -39,6 +39,41 @@ function totals(best: readonly { readonly passage: Passage; readonly score: numb
   return weights;
 }
 
+interface Deps {
+  readonly vocabulary: Vocabulary;
+  readonly counts: WordCounts;
+  readonly statistics: Statistics;
+}
+
+type Considered = readonly [term: number, weight: number];
+
+/** The first of the considered words that tell something of the topic, and how many entries have the new ones. */
+async function chooseTelling(
+  queries: Queries,
+  considered: readonly Considered[],
+  asked: ReadonlyMap<number, QueryTerm>,
+  { vocabulary, counts, statistics }: Deps,
+): Promise<{ readonly chosen: readonly Considered[]; readonly frequencyOf: ReadonlyMap<number, number> }> {
+  const limit = Math.floor(statistics.entries * MAX_SHARE);
+  const frequencyOf = new Map<number, number>();
+  const isTelling = ([term]: Considered): boolean => {
+    const frequency = frequencyOf.get(term);
+    return frequency === undefined ? asked.has(term) : frequency >= 2 && frequency <= limit;
+  };
+  // Most of the first are telling, so that few of the rest need be counted.
+  let missing = limit < 2 ? 0 : NEW_TERMS;
+  for (let first = 0; missing > 0 && first < considered.length;) {
+    const next = considered.slice(first, first + missing);
+    const unknown = next.filter(([term]) => !asked.has(term));
+    const expressions = unknown.map(([term]) => expressionOf(vocabulary.stem(term), vocabulary.word(term)));
+    const found = await counts.about(queries, statistics, expressions);
+    for (const [index, [term]] of unknown.entries()) frequencyOf.set(term, found[index] ?? 0);
+    first += next.length;
+    missing -= next.filter(isTelling).length;
+  }
+  return { chosen: considered.filter(isTelling).slice(0, NEW_TERMS), frequencyOf };
+}
+
 /**
  * Adds to a question the words that its best results have in common: relevance model 3 (Abdul-Jaleel et al. 2004).
  * @param ranked passages by their own words, best first, scores above 0
@@ -47,25 +82,14 @@ export async function learn(
   queries: Queries,
   question: readonly QueryTerm[],
   ranked: readonly { readonly passage: Passage; readonly score: number; readonly short: boolean }[],
-  deps: { readonly vocabulary: Vocabulary; readonly counts: WordCounts; readonly statistics: Statistics },
+  deps: Deps,
 ): Promise<Learnt> {
-  const { vocabulary, statistics } = deps;
   const short = ranked.slice(0, FROM_SHORT.passages).filter(({ short }) => short).length;
   const { passages, keep } = short > FROM_SHORT.passages / 2 ? FROM_SHORT : FROM_TEXTS;
-  const limit = Math.floor(statistics.entries * MAX_SHARE);
   const asked = new Map(question.map((term) => [term.term, term]));
   const weights = totals(ranked.slice(0, passages));
   const considered = [...weights].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, CONSIDERED);
-  const unknown = considered.filter(([term]) => !asked.has(term));
-  const expressions = unknown.map(([term]) => expressionOf(vocabulary.stem(term), vocabulary.word(term)));
-  const counts = limit < 2 ? [] : await deps.counts.of(queries, statistics, expressions, limit + 1);
-  const frequencyOf = new Map(unknown.map(([term], index) => [term, counts[index] ?? 0]));
-  const chosen = considered
-    .filter(([term]) => {
-      const frequency = frequencyOf.get(term);
-      return frequency === undefined || (frequency >= 2 && frequency <= limit);
-    })
-    .slice(0, NEW_TERMS);
+  const { chosen, frequencyOf } = await chooseTelling(queries, considered, asked, deps);
   if (!chosen.some(([term]) => !asked.has(term))) return { terms: question, keep: 1 };
   const size = question.reduce((sum, { weight }) => sum + weight, 0);
   const learnt = chosen.reduce((sum, [, weight]) => sum + weight, 0);

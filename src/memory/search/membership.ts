@@ -20,6 +20,8 @@ interface Known {
 export interface Membership {
   /** Those of the ids that are in scope, in their order. */
   inScope(queries: Queries, ids: readonly number[], scope: SearchScope): Promise<readonly number[]>;
+  /** How many of the ids are in scope. */
+  count(queries: Queries, ids: Uint32Array, scope: SearchScope): Promise<number>;
   /** Forgets entries that have changed; all of them for `null`. */
   forget(ids: readonly number[] | null): void;
 }
@@ -47,23 +49,43 @@ export function createMembership(): Membership {
     if (scopes.size > MAX_SCOPES && oldest.done !== true) scopes.delete(oldest.value);
     return known;
   };
+  /** Those of the ids, none of which is known, that are in scope. */
+  const askAll = async (
+    queries: Queries,
+    unknown: readonly number[],
+    scope: SearchScope,
+    known: Known | null,
+  ): Promise<ReadonlySet<number>> => {
+    const before = changes;
+    const asked = new Set<number>();
+    for (let first = 0; first < unknown.length; first += READ_AT_ONCE) {
+      for (const state of await ask(queries, unknown.slice(first, first + READ_AT_ONCE), scope)) {
+        const id = Math.floor(state / 4);
+        const inside = state % 4 >= 2;
+        if (inside) asked.add(id);
+        // What another search has heard to have changed meanwhile may have been read too early.
+        if (known !== null && state % 2 === 1 && before === changes) (inside ? known.inside : known.outside).add(id);
+      }
+    }
+    return asked;
+  };
   return {
     inScope: async (queries, ids, scope) => {
       const known = scope.name === null ? null : knownOf(scope.name);
       const unknown = known === null ? ids : ids.filter((id) => !known.inside.has(id) && !known.outside.has(id));
       if (unknown.length === 0) return known === null ? ids : ids.filter((id) => known.inside.has(id));
-      const before = changes;
-      const asked = new Set<number>();
-      for (let first = 0; first < unknown.length; first += READ_AT_ONCE) {
-        for (const state of await ask(queries, unknown.slice(first, first + READ_AT_ONCE), scope)) {
-          const id = Math.floor(state / 4);
-          const inside = state % 4 >= 2;
-          if (inside) asked.add(id);
-          // What another search has heard to have changed meanwhile may have been read too early.
-          if (known !== null && state % 2 === 1 && before === changes) (inside ? known.inside : known.outside).add(id);
-        }
-      }
+      const asked = await askAll(queries, unknown, scope, known);
       return ids.filter((id) => known?.inside.has(id) === true || asked.has(id));
+    },
+    count: async (queries, ids, scope) => {
+      const known = scope.name === null ? null : knownOf(scope.name);
+      const unknown: number[] = [];
+      let inside = 0;
+      for (const id of ids) {
+        if (known?.inside.has(id) === true) inside += 1;
+        else if (known?.outside.has(id) !== true) unknown.push(id);
+      }
+      return unknown.length === 0 ? inside : inside + (await askAll(queries, unknown, scope, known)).size;
     },
     forget: (ids) => {
       changes += 1;

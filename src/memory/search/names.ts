@@ -67,7 +67,7 @@ export async function followNames(queries: Queries, ranked: readonly Ranked[], i
   const names = await readNames(queries, sources, inquiry);
   if (names.length === 0) return ranked;
   const expressions = names.map(({ expression }) => expression);
-  const frequencies = await counts.of(queries, statistics, expressions, MAX_ENTRIES + 1);
+  const frequencies = await counts.about(queries, statistics, expressions);
   const rare = names.filter((_, index) => (frequencies[index] ?? 0) >= 2 && (frequencies[index] ?? 0) <= MAX_ENTRIES);
   const lists = await counts.lists(
     queries,

@@ -154,9 +154,10 @@ function scorePool(
     };
   });
   const capped = capLent(scored);
-  return scored.map(({ own: _own, lent: _lent, ...one }, column) => {
+  return scored.map((one, column) => {
     const parts = capped[column] ?? one.parts;
-    return { ...one, parts, nextTo: parts.neighbours > parts.words ? one.nextTo : null };
+    const nextTo = parts.neighbours > parts.words ? one.nextTo : null;
+    return { passage: one.passage, parts, factor: one.factor, nextTo, reached: one.reached };
   });
 }
 

@@ -1,11 +1,12 @@
 import type { Queries } from '../../store/database.ts';
-import { numberOf } from '../../store/row.ts';
+import { textOf } from '../../store/row.ts';
 import type { WeighedTerm } from './candidates.ts';
 import type { SearchScope } from './filter.ts';
-import type { Reader } from './passages.ts';
+import type { Passage, Reader } from './passages.ts';
 import { expressionOf, quoted } from './question.ts';
 import { idf, type Statistics } from './statistics.ts';
-import type { WordCounts } from './word-counts.ts';
+import { beginningOf, type Vocabulary } from './vocabulary.ts';
+import { numbersIn, type WordCounts } from './word-counts.ts';
 
 /** A word that so few entries have may be misspelt, or stand there in a form that no stemmer knows: `educaton`, `painter`. */
 const RARE = 10;
@@ -44,30 +45,35 @@ export interface SimilarDeps {
   readonly counts: WordCounts;
 }
 
-/** Stems in the index like a rare one, by the share of letter triples that they have in common. */
-async function likenesses(term: WeighedTerm, deps: SimilarDeps): Promise<ReadonlyMap<number, number>> {
-  const { queries, reader, scope, statistics } = deps;
-  const beginning = Array.from(term.stem)
-    .slice(0, statistics.entries <= FEW_ENTRIES ? 3 : 4)
-    .join('');
-  const rows = await queries.all('SELECT rowid AS id FROM memory_fts WHERE memory_fts MATCH ? ORDER BY rowid DESC LIMIT ?', [
-    `${quoted(beginning)} *`,
-    READ,
-  ]);
-  const passages = await reader.read(
-    queries,
-    rows.map((row) => numberOf(row, 'id')),
-    scope,
+/** By beginning of a word, the newest entries that have one with it. */
+async function entriesWith(queries: Queries, beginnings: readonly string[]): Promise<readonly (readonly number[])[]> {
+  const rows = await queries.all(
+    `SELECT (SELECT json_group_array(id) FROM (SELECT rowid AS id FROM memory_fts WHERE memory_fts MATCH word.value
+      ORDER BY rowid DESC LIMIT ${READ})) AS ids FROM json_each(?) word ORDER BY word.key`,
+    [JSON.stringify(beginnings.map((beginning) => `${quoted(beginning)} *`))],
   );
-  const mine = triples(term.stem);
+  return rows.map((row) => [...numbersIn(textOf(row, 'ids'))]);
+}
+
+/** Stems in entries that begin like a rare one, by the share of letter triples that they have in common. */
+function likenesses(
+  { stem: mine }: WeighedTerm,
+  beginning: string,
+  passages: Iterable<Passage>,
+  vocabulary: Vocabulary,
+): ReadonlyMap<number, number> {
+  const first = beginningOf(beginning);
+  const own = triples(mine);
   const found = new Map<number, number>();
-  for (const { terms } of passages.values()) {
+  for (const { terms } of passages) {
     for (let index = 0; index < terms.length; index += 1) {
       const id = terms[index] ?? -1;
-      const stem = id < 0 ? '' : reader.vocabulary.stem(id);
-      if (!stem.startsWith(beginning) || stem === term.stem || found.has(id)) continue;
-      if (stem.length < SHORTEST || Math.max(stem.length, term.stem.length) < LONGER) continue;
-      const share = similarity(mine, triples(stem));
+      if (id < 0 || vocabulary.beginning(id) !== first) continue;
+      const stem = vocabulary.stem(id);
+      if (!stem.startsWith(beginning)) continue;
+      if (stem === mine || found.has(id)) continue;
+      if (stem.length < SHORTEST || Math.max(stem.length, mine.length) < LONGER) continue;
+      const share = similarity(own, triples(stem));
       if (share >= SIMILAR) found.set(id, share);
     }
   }
@@ -77,10 +83,21 @@ async function likenesses(term: WeighedTerm, deps: SimilarDeps): Promise<Readonl
 /** Words in the index that are spelt like words of the question which few entries have, as terms of lower weight. */
 export async function similarTerms(terms: readonly WeighedTerm[], deps: SimilarDeps): Promise<readonly WeighedTerm[]> {
   const { queries, reader, statistics } = deps;
-  const rare = terms.filter((term) => term.frequency <= RARE && Array.from(term.stem).length >= SHORTEST);
+  const letters = statistics.entries <= FEW_ENTRIES ? 3 : 4;
+  const rare = terms
+    .filter((term) => term.frequency <= RARE && Array.from(term.stem).length >= SHORTEST)
+    .slice(0, MAX_RARE)
+    .map((term) => ({ term, beginning: Array.from(term.stem).slice(0, letters).join('') }));
+  if (rare.length === 0) return [];
+  const lists = await entriesWith(
+    queries,
+    rare.map(({ beginning }) => beginning),
+  );
   const weights = new Map<number, number>();
-  for (const term of rare.slice(0, MAX_RARE)) {
-    const closest = [...(await likenesses(term, deps))].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, OF_EACH);
+  for (const [index, { term, beginning }] of rare.entries()) {
+    const passages = await reader.read(queries, lists[index] ?? [], deps.scope);
+    const like = likenesses(term, beginning, passages.values(), reader.vocabulary);
+    const closest = [...like].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, OF_EACH);
     for (const [id, share] of closest) weights.set(id, Math.max(weights.get(id) ?? 0, share * WEIGHT));
   }
   const asked = new Set(terms.map((term) => term.stem));

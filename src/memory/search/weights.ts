@@ -6,80 +6,122 @@ export interface Weighed {
 
 /** Ids that add their weight to each of them. */
 export interface WeighedList {
+  /** Ascending. */
   readonly ids: Uint32Array;
+  /** Above 0. */
   readonly weight: number;
 }
 
+/** The heaviest so far, of equals the highest id first. */
+interface Best {
+  /** What does not come before it is not among them; below all while there is room. */
+  readonly last: Weighed;
+  take(id: number, weight: number): void;
+  all(): readonly Weighed[];
+}
+
+const LIGHTEST: Weighed = { id: 0, weight: -1 };
+const HEAVIEST: Weighed = { id: 0, weight: Infinity };
+
+function createBest(count: number): Best {
+  const ids = new Uint32Array(count + 1); // one too many while they are moved
+  const weights = new Float64Array(count + 1);
+  let size = 0;
+  let last = LIGHTEST;
+  return {
+    get last() {
+      return last;
+    },
+    take: (id, weight) => {
+      let low = 0;
+      let high = size;
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        const its = weights[middle] ?? 0;
+        if (its > weight || (its === weight && (ids[middle] ?? 0) > id)) low = middle + 1;
+        else high = middle;
+      }
+      ids.copyWithin(low + 1, low, size);
+      weights.copyWithin(low + 1, low, size);
+      ids[low] = id;
+      weights[low] = weight;
+      if (size < count) size += 1;
+      if (size === count) last = { id: ids[size - 1] ?? 0, weight: weights[size - 1] ?? 0 };
+    },
+    all: () => Array.from(ids.subarray(0, size), (id, place) => ({ id, weight: weights[place] ?? 0 })),
+  };
+}
+
+const NONE = new Uint32Array();
+/** Ids whose weights are added up at once. */
+const BLOCK = 32_768;
+
+/** The sums of the ids of one block, all 0 between two calls; kept since every question needs them. */
+const sums = new Float64Array(BLOCK);
+
+/** Adds the weight of a list to its ids in the block that begins at `base`, and returns the place before them. */
+function add({ ids, weight }: WeighedList, from: number, base: number): number {
+  let place = from;
+  for (; place >= 0; place -= 1) {
+    const slot = (ids[place] ?? 0) - base;
+    if (slot < 0) break;
+    sums[slot] = (sums[slot] ?? 0) + weight;
+  }
+  return place;
+}
+
+/** Takes the best of the ids from one place down to another, and sets their sums back to 0. */
+function takeFrom(ids: Uint32Array, from: number, to: number, base: number, best: Best, after: Weighed): void {
+  let { id: lastId, weight: least } = best.last;
+  const { id: afterId, weight: most } = after;
+  for (let place = from; place > to; place -= 1) {
+    const id = ids[place] ?? 0;
+    const weight = sums[id - base] ?? 0;
+    sums[id - base] = 0;
+    if (weight < least || weight === 0 || (weight === least && id < lastId)) continue;
+    if (weight > most || (weight === most && id >= afterId)) continue;
+    best.take(id, weight);
+    ({ id: lastId, weight: least } = best.last);
+  }
+}
+
 /**
- * A hash table in flat arrays, kept since each question fills it with up to some 10,000 ids, which in a `Map` would be
- * garbage soon. It is only used without interruption: filled and read by one call.
+ * The `count` heaviest, of equals the highest id first; only those that come after `after` in this order. Latest ids come
+ * first, so that of many equals none takes the place of another.
  */
-let keys = new Uint32Array(0); // ids begin at 1
-let sums = new Float64Array(0);
-
-/** Sums up the weights and returns the number of slots in use, a power of 2. */
-function fill(lists: readonly WeighedList[]): number {
-  const most = lists.reduce((sum, { ids }) => sum + ids.length, 0);
-  const bits = Math.ceil(Math.log2(2 * most + 16));
-  const slots = 2 ** bits;
-  if (keys.length < slots) {
-    keys = new Uint32Array(slots);
-    sums = new Float64Array(slots);
-  }
-  keys.fill(0, 0, slots);
-  for (const { ids, weight } of lists) {
-    for (let index = 0; index < ids.length; index += 1) {
-      const id = ids[index] ?? 0;
-      let slot = Math.imul(id, 0x9e3779b1) >>> (32 - bits);
-      while (keys[slot] !== id && keys[slot] !== 0) slot = (slot + 1) & (slots - 1);
-      if (keys[slot] === 0) {
-        keys[slot] = id;
-        sums[slot] = weight;
-      } else sums[slot] = (sums[slot] ?? 0) + weight;
-    }
-  }
-  return slots;
-}
-
-/** The `count` heaviest, of equals the highest id first; only those that come after `after` in this order. */
 export function heaviest(lists: readonly WeighedList[], count: number, after: Weighed | null = null): readonly Weighed[] {
-  const slots = fill(lists);
-  const best = new Uint32Array(Math.min(count, slots) + 1); // slots, best first
-  let found = 0;
-  let least = -1;
-  let leastId = 0;
-  for (let slot = 0; slot < slots; slot += 1) {
-    const id = keys[slot] ?? 0;
-    if (id === 0) continue;
-    const weight = sums[slot] ?? 0;
-    if (after !== null && (weight > after.weight || (weight === after.weight && id >= after.id))) continue;
-    if (found === count && (weight < least || (weight === least && id < leastId))) continue;
-    let low = 0;
-    let high = found;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const other = best[middle] ?? 0;
-      const its = sums[other] ?? 0;
-      if (its > weight || (its === weight && (keys[other] ?? 0) > id)) low = middle + 1;
-      else high = middle;
+  const best = createBest(count);
+  const heaviestFirst = lists.map((_, index) => index).sort((a, b) => (lists[b]?.weight ?? 0) - (lists[a]?.weight ?? 0));
+  let places = lists.map(({ ids }) => ids.length - 1);
+  for (;;) {
+    const highest = lists.reduce((most, { ids }, index) => Math.max(most, ids[places[index] ?? -1] ?? -1), -1);
+    if (highest < 0) return best.all();
+    const base = highest - (highest % BLOCK);
+    const next = lists.map((list, index) => add(list, places[index] ?? -1, base));
+    for (const index of heaviestFirst) {
+      takeFrom(lists[index]?.ids ?? NONE, places[index] ?? -1, next[index] ?? -1, base, best, after ?? HEAVIEST);
     }
-    best.copyWithin(low + 1, low, found);
-    best[low] = slot;
-    if (found < count) found += 1;
-    const last = best[found - 1] ?? 0;
-    least = sums[last] ?? 0;
-    leastId = keys[last] ?? 0;
+    places = next;
   }
-  return Array.from(best.subarray(0, found), (slot) => ({ id: keys[slot] ?? 0, weight: sums[slot] ?? 0 }));
 }
 
-/** Different ids of the lists, at most so many, in no order. */
-export function differentIds(lists: readonly WeighedList[], most: number): readonly number[] {
-  const slots = fill(lists);
-  const found: number[] = [];
-  for (let slot = 0; slot < slots && found.length < most; slot += 1) {
-    const id = keys[slot] ?? 0;
-    if (id !== 0) found.push(id);
+/** The ids of two ascending lists, ascending, at most so many. */
+function merged(a: Uint32Array, b: Uint32Array, most: number): Uint32Array {
+  const all = new Uint32Array(Math.min(most, a.length + b.length));
+  let size = 0;
+  for (let i = 0, j = 0; size < all.length && (i < a.length || j < b.length); size += 1) {
+    const [x, y] = [a[i] ?? Infinity, b[j] ?? Infinity];
+    all[size] = Math.min(x, y);
+    if (x <= y) i += 1;
+    if (y <= x) j += 1;
   }
-  return found;
+  return all.subarray(0, size);
+}
+
+/** Different ids of the lists, ascending: all when they are at most so many, else some of them. */
+export function differentIds(lists: readonly WeighedList[], most: number): Uint32Array {
+  const all = lists.map(({ ids }) => ids);
+  // The first ones of a long list are those that other searches ask about too.
+  const long = all.find((ids) => ids.length >= most);
+  return long === undefined ? all.reduce((a, b) => merged(a, b, most), NONE) : long.subarray(0, most);
 }

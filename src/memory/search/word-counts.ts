@@ -1,20 +1,20 @@
 import type { Queries } from '../../store/database.ts';
-import { numberOf, textOf } from '../../store/row.ts';
+import { textOf } from '../../store/row.ts';
 import type { Statistics } from './statistics.ts';
 
 /** Words counted at most; more are forgotten all at once. */
 const MAX_COUNTED = 20_000;
-/** Ids kept, of 4 bytes each; more are forgotten all at once. */
+/** Ids kept, of 4 bytes each; of more those that were not used for the longest time are forgotten. */
 const MAX_IDS = 500_000;
-/** In a memory of so few entries reading who has a word costs little more than counting them. */
-const FEW_ENTRIES = 10_000;
+/** Of so few entries that have a word, reading which costs little more than counting them; and they are wanted next, as a rule. */
+const FEW_ENTRIES = 20_000;
+/** Of a word that was not asked for it is enough to know about how many have it: how many is told by where so many stand. */
+const SAMPLED = 2_000;
 
 interface Counted {
   readonly frequency: number;
   readonly revision: number;
   readonly folded: number;
-  /** The largest frequency that was counted for: this one may be lower than the true one when it equals it. */
-  readonly limit: number;
 }
 
 interface Listed {
@@ -29,110 +29,155 @@ interface Listed {
  */
 export interface WordCounts {
   /**
+   * Exact up to 20,000; of a word that more have, about how many.
    * @param expressions what each word is in the full-text index
-   * @param limit count no further than this
    */
-  of(queries: Queries, statistics: Statistics, expressions: readonly string[], limit?: number): Promise<readonly number[]>;
+  of(queries: Queries, statistics: Statistics, expressions: readonly string[]): Promise<readonly number[]>;
+  /** Exact below 2,000, about so many from there on: enough for words that nobody asked for. */
+  about(queries: Queries, statistics: Statistics, expressions: readonly string[]): Promise<readonly number[]>;
   /** Ids of the entries that have each word. */
   lists(queries: Queries, statistics: Statistics, expressions: readonly string[]): Promise<readonly Uint32Array[]>;
   /** Forgets everything. */
   clear(): void;
 }
 
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
 const EMPTY = new Uint32Array();
 const ZERO = 48;
 const NINE = 57;
-const COMMA = 44;
+
+/** Where the numbers of a list are put that is not too long, before it is known how many there are. */
+const SCRATCH = new Uint32Array(32_768);
 
 /** The numbers of a JSON list, without a large array on the way. */
-function numbersIn(json: string): Uint32Array {
-  let size = json.length > 2 ? 1 : 0;
-  for (let at = 0; at < json.length; at += 1) if (json.charCodeAt(at) === COMMA) size += 1;
-  const numbers = new Uint32Array(size);
-  let index = 0;
+export function numbersIn(json: string): Uint32Array {
+  const most = json.length >> 1; // a number and what follows it are two characters at least
+  const numbers = most > SCRATCH.length ? new Uint32Array(most) : SCRATCH;
+  let size = 0;
   let value = -1;
   for (let at = 0; at < json.length; at += 1) {
     const code = json.charCodeAt(at);
     if (code >= ZERO && code <= NINE) value = (value < 0 ? 0 : value * 10) + code - ZERO;
     else if (value >= 0) {
-      numbers[index++] = value;
+      numbers[size] = value;
+      size += 1;
       value = -1;
     }
   }
-  return numbers;
+  return numbers.slice(0, size);
 }
 
-async function count(queries: Queries, expressions: readonly string[], limit: number): Promise<readonly number[]> {
+/** About how many there are when the first `count` reach up to the id `last`, with ids up to `newest`. */
+function projected(count: number, last: number, newest: number): number {
+  return Math.max(count, Math.round((count * newest) / Math.max(1, last)));
+}
+
+/** How many entries have each word; where there are more than a sample, about how many. */
+async function sample(queries: Queries, expressions: readonly string[], newest: number): Promise<readonly number[]> {
   const rows = await queries.all(
-    `SELECT (SELECT count(*) FROM (SELECT 1 FROM memory_fts WHERE memory_fts MATCH word.value LIMIT ?)) AS frequency
+    `SELECT (SELECT json_array(count(*), max(id)) FROM (SELECT rowid AS id FROM memory_fts WHERE memory_fts MATCH word.value LIMIT ?)) AS found
     FROM json_each(?) word ORDER BY word.key`,
-    [limit, JSON.stringify(expressions)],
+    [SAMPLED, JSON.stringify(expressions)],
   );
-  return rows.map((row) => numberOf(row, 'frequency'));
+  return rows.map((row) => {
+    const [count = 0, last = 0] = numbersIn(textOf(row, 'found'));
+    return count < SAMPLED ? count : projected(count, last, newest);
+  });
 }
 
-async function list(queries: Queries, expressions: readonly string[]): Promise<readonly Uint32Array[]> {
+/** Ids of the first entries, at most so many, that have each word. */
+async function list(queries: Queries, expressions: readonly string[], most: number): Promise<readonly Uint32Array[]> {
   const rows = await queries.all(
-    `SELECT (SELECT json_group_array(rowid) FROM memory_fts WHERE memory_fts MATCH word.value) AS ids
+    `SELECT (SELECT json_group_array(id) FROM (SELECT rowid AS id FROM memory_fts WHERE memory_fts MATCH word.value LIMIT ?)) AS ids
     FROM json_each(?) word ORDER BY word.key`,
-    [JSON.stringify(expressions)],
+    [most, JSON.stringify(expressions)],
   );
   return rows.map((row) => numbersIn(textOf(row, 'ids')));
 }
 
+type Counts = Map<string, Counted>;
+
+/** Asks for what is not known, and remembers it. */
+async function throughMemory(
+  known: Counts,
+  { entries, revision, folded }: Statistics,
+  expressions: readonly string[],
+  count: (missing: readonly string[]) => Promise<readonly number[]>,
+): Promise<readonly number[]> {
+  // A weight that is a little old ranks as well; a small memory is always counted anew.
+  const isFresh = (one: Counted): boolean =>
+    Math.max(Math.abs(revision - one.revision), Math.abs(folded - one.folded)) <= entries / 500;
+  const found = new Map<string, number>();
+  for (const expression of expressions) {
+    const one = known.get(expression);
+    if (one !== undefined && isFresh(one)) found.set(expression, one.frequency);
+  }
+  const missing = [...new Set(expressions)].filter((expression) => !found.has(expression));
+  const counted = missing.length === 0 ? [] : await count(missing);
+  for (const [index, expression] of missing.entries()) {
+    const frequency = counted[index] ?? 0;
+    found.set(expression, frequency);
+    if (known.size >= MAX_COUNTED) known.clear();
+    known.set(expression, { frequency, revision, folded });
+  }
+  return expressions.map((expression) => found.get(expression) ?? 0);
+}
+
 export function createWordCounts(): WordCounts {
-  const counted = new Map<string, Counted>();
+  const counted: Counts = new Map();
+  const sampled: Counts = new Map();
   const listed = new Map<string, Listed>();
   let ids = 0;
-  const isFresh = (one: Counted | undefined, { entries, revision, folded }: Statistics, limit: number): boolean =>
-    one !== undefined &&
-    // A weight that is a little old ranks as well; a small memory is always counted anew.
-    Math.max(Math.abs(revision - one.revision), Math.abs(folded - one.folded)) <= entries / 500 &&
-    (one.frequency < one.limit || one.limit >= limit);
-  const remember = (expression: string, frequency: number, { revision, folded }: Statistics, limit: number): void => {
-    if (counted.size >= MAX_COUNTED) counted.clear();
-    counted.set(expression, { frequency, revision, folded, limit });
+  const keep = (expression: string, some: Uint32Array, statistics: Statistics): void => {
+    const { revision, folded } = statistics;
+    ids += some.length - (listed.get(expression)?.ids.length ?? 0);
+    listed.delete(expression);
+    listed.set(expression, { ids: some, revision, folded });
+    for (const [oldest, { ids: its }] of listed) {
+      if (ids <= MAX_IDS && listed.size <= MAX_COUNTED) break;
+      listed.delete(oldest);
+      ids -= its.length;
+    }
   };
   const lists: WordCounts['lists'] = async (queries, statistics, expressions) => {
     const { revision, folded } = statistics;
     const found = expressions.map((expression) => {
       const known = listed.get(expression);
-      return known?.revision === revision && known.folded === folded ? known.ids : undefined;
+      if (known?.revision !== revision || known.folded !== folded) return undefined;
+      listed.delete(expression); // so that it is the latest
+      listed.set(expression, known);
+      return known.ids;
     });
     const missing = [...new Set(expressions.filter((_, index) => found[index] === undefined))];
     if (missing.length === 0) return found.map((one) => one ?? EMPTY);
-    const read = await list(queries, missing);
+    const read = await list(queries, missing, UNLIMITED);
     const fresh = new Map(missing.map((expression, index) => [expression, read[index] ?? EMPTY]));
-    for (const [expression, some] of fresh) {
-      if (ids + some.length > MAX_IDS || listed.size > MAX_COUNTED) {
-        listed.clear();
-        ids = 0;
-      }
-      ids += some.length - (listed.get(expression)?.ids.length ?? 0);
-      listed.set(expression, { ids: some, revision, folded });
-      remember(expression, some.length, statistics, Number.MAX_SAFE_INTEGER);
-    }
+    for (const [expression, some] of fresh) keep(expression, some, statistics);
     return expressions.map((expression, index) => found[index] ?? fresh.get(expression) ?? EMPTY);
   };
+  /** Counts, and keeps what is read on the way. */
+  const countAll = async (
+    queries: Queries,
+    statistics: Statistics,
+    expressions: readonly string[],
+  ): Promise<readonly number[]> => {
+    const some = await list(queries, expressions, FEW_ENTRIES + 1);
+    return expressions.map((expression, index) => {
+      const its = some[index] ?? EMPTY;
+      if (its.length > FEW_ENTRIES) return projected(its.length, its.at(-1) ?? 0, statistics.newest);
+      keep(expression, its, statistics);
+      return its.length;
+    });
+  };
   return {
-    of: async (queries, statistics, expressions, limit = Number.MAX_SAFE_INTEGER) => {
-      const found = expressions.map((expression) => {
-        const known = counted.get(expression);
-        return isFresh(known, statistics, limit) ? known?.frequency : undefined;
-      });
-      const missing = [...new Set(expressions.filter((_, index) => found[index] === undefined))];
-      if (missing.length === 0) return found.map((one) => one ?? 0);
-      const few = statistics.entries <= FEW_ENTRIES && limit === Number.MAX_SAFE_INTEGER;
-      const read = few
-        ? (await lists(queries, statistics, missing)).map((one) => one.length)
-        : await count(queries, missing, limit);
-      const fresh = new Map(missing.map((expression, index) => [expression, read[index] ?? 0]));
-      for (const [expression, frequency] of fresh) remember(expression, frequency, statistics, limit);
-      return expressions.map((expression, index) => found[index] ?? fresh.get(expression) ?? 0);
-    },
+    of: (queries, statistics, expressions) =>
+      throughMemory(counted, statistics, expressions, (missing) => countAll(queries, statistics, missing)),
+    about: (queries, statistics, expressions) =>
+      throughMemory(sampled, statistics, expressions, (missing) => sample(queries, missing, statistics.newest)),
     lists,
     clear: () => {
       counted.clear();
+      sampled.clear();
       listed.clear();
       ids = 0;
     },

@@ -26,51 +26,47 @@ export function secondWith(second: number, code: number): number {
 }
 
 const FIRST_SLOTS = 4096;
+/** Numbers of a slot, side by side since they are read together: the halves of the hash and the value. */
+const FIELDS = 3;
 
-interface Slots {
-  readonly first: Int32Array;
-  readonly second: Int32Array;
-  readonly values: Int32Array;
-}
-
-function slots(count: number): Slots {
-  return { first: new Int32Array(count), second: new Int32Array(count), values: new Int32Array(count) };
-}
-
-/** The slot that holds a hash, or the empty one where it belongs; `second` is never 0 in a taken one. */
-function slotOf({ first: firsts, second: seconds }: Slots, first: number, second: number): number {
-  const mask = firsts.length - 1;
+/** Where the slot begins that holds a hash, or the empty one where it belongs; `second` is never 0 in a taken one. */
+function placeOf(table: Int32Array, mask: number, first: number, second: number): number {
   let slot = (first ^ (first >>> 16) ^ (second >>> 7)) & mask;
-  while (seconds[slot] !== 0 && (firsts[slot] !== first || seconds[slot] !== second)) slot = (slot + 1) & mask;
-  return slot;
-}
-
-function put(into: Slots, first: number, second: number, value: number): void {
-  const slot = slotOf(into, first, second);
-  into.first[slot] = first;
-  into.second[slot] = second;
-  into.values[slot] = value;
+  for (;;) {
+    const place = slot * FIELDS;
+    const its = table[place + 1];
+    if (its === 0 || (its === second && table[place] === first)) return place;
+    slot = (slot + 1) & mask;
+  }
 }
 
 export function createWordTable(): WordTable {
-  let table = slots(FIRST_SLOTS);
+  let count = FIRST_SLOTS;
+  let table = new Int32Array(FIELDS * count);
   let size = 0;
+  const put = (first: number, second: number, value: number): void => {
+    const place = placeOf(table, count - 1, first, second);
+    table[place] = first;
+    table[place + 1] = second;
+    table[place + 2] = value;
+  };
   const grow = (): void => {
     const old = table;
-    table = slots(2 * old.first.length);
-    for (let slot = 0; slot < old.first.length; slot += 1) {
-      const second = old.second[slot] ?? 0;
-      if (second !== 0) put(table, old.first[slot] ?? 0, second, old.values[slot] ?? 0);
+    count *= 2;
+    table = new Int32Array(FIELDS * count);
+    for (let place = 0; place < old.length; place += FIELDS) {
+      const second = old[place + 1] ?? 0;
+      if (second !== 0) put(old[place] ?? 0, second, old[place + 2] ?? 0);
     }
   };
   return {
     find: (first, second) => {
-      const slot = slotOf(table, first, second === 0 ? 1 : second);
-      return table.second[slot] === 0 ? undefined : table.values[slot];
+      const place = placeOf(table, count - 1, first, second === 0 ? 1 : second);
+      return table[place + 1] === 0 ? undefined : table[place + 2];
     },
     add: (first, second, value) => {
-      if (2 * size >= table.first.length) grow();
-      put(table, first, second === 0 ? 1 : second, value);
+      if (2 * size >= count) grow();
+      put(first, second === 0 ? 1 : second, value);
       size += 1;
     },
     get size() {

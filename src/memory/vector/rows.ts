@@ -42,11 +42,3 @@ export function roomyIds(ids: Float64Array<ArrayBuffer>, length: number): Float6
   next.set(ids);
   return next;
 }
-
-/** {@link roomyIds} for 32-bit numbers. */
-export function roomyFloats(floats: Float32Array<ArrayBuffer>, length: number): Float32Array<ArrayBuffer> {
-  if (floats.length >= length) return floats;
-  const next = new Float32Array(Math.max(length, Math.ceil(floats.length * 1.5)));
-  next.set(floats);
-  return next;
-}
