@@ -15,6 +15,8 @@ import { benchEnvironment, machine, measure } from './child.ts';
 const SIZES = [3_000, 100_000];
 const VOCABULARY = 50_000;
 const SEARCHES = 400;
+/** Searches in which a new process still reads and compiles much for the first time. */
+const WARMING = 100;
 const SYLLABLES = ['ba', 'ke', 'li', 'mo', 'nu', 'ra', 'ste', 'ti', 'vo', 'xe', 'zu', 'pra', 'dro', 'fen', 'gol', 'hin'];
 
 function wordAt(rank: number): string {
@@ -108,6 +110,7 @@ async function run(path: string, entries: number): Promise<void> {
   console.log(
     `  search: ${shown(times)}, ${((user + system) / 1000 / SEARCHES).toFixed(2)} ms CPU each; the first ${coldMs.toFixed(1)} ms`,
   );
+  console.log(`    the first ${WARMING} of them: ${shown(times.slice(0, WARMING))}; those after: ${shown(times.slice(WARMING))}`);
   console.log(`  FTS5 bm25() over the same words: ${shown(plainTimes)}`);
   console.log(
     `  ratio: p50 ${(percentile(times, 0.5) / percentile(plainTimes, 0.5)).toFixed(2)}x, p95 ${(percentile(times, 0.95) / percentile(plainTimes, 0.95)).toFixed(2)}x`,
