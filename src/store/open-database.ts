@@ -50,8 +50,8 @@ async function openReadOnly(path: string, version: number, { runtime, key }: Ope
 
 /** Pages in the log before they are moved into the file: each move waits for the disk, so far more than the default, 16 MB in all. */
 const CHECKPOINT_PAGES = 8000;
-/** KiB of pages kept in RAM; the default of 2,000 is too little for the scattered pages of the index over hashes. */
-const CACHE_KIB = 12000;
+/** KiB of pages kept in RAM; the default of 2,000 is too little for scattered pages, those of hashes and of what is searched. */
+const CACHE_KIB = 8000;
 
 function emptied(path: string, reason: string, remedy: string): DatabaseDamagedError {
   return new DatabaseDamagedError(`the database ${path} is damaged: ${reason}`, {
