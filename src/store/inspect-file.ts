@@ -166,6 +166,12 @@ export function isAtRest(path: string): boolean {
   return !exists(`${path}-shm`) && fileSize(`${path}-wal`) === 0;
 }
 
+/** Changes when the file does. */
+function stamp(path: string): string {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats === undefined ? '' : `${stats.ino} ${stats.size} ${stats.mtimeNs}`;
+}
+
 /**
  * Looks at an existing file, and at the log beside it, before it is opened for use, without changing a byte of it.
  * Errors: `DatabaseDamagedError`, `ConflictError` for another program's database and for a plain one when there is a key,
@@ -176,10 +182,12 @@ export async function inspectFile(path: string, runtime: Runtime, key?: string):
   checkHeader(path, key);
   await checkLog(path, runtime);
   if (isAtRest(path)) {
+    const before = stamp(path);
     try {
       return await examineWith(path, key, connect(path, 'frozen', key));
     } catch (error) {
-      if (isAtRest(path)) throw error; // else somebody came in between and changed the file under our eyes: look again
+      // Else somebody came in between, and may have left again, and changed the file under our eyes: look again.
+      if (isAtRest(path) && stamp(path) === before) throw error;
     }
   }
   return examineWith(path, key, connectReadOnly(path, key));
