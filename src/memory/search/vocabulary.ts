@@ -1,6 +1,6 @@
 import { plainWord, stemOf, wordsOf } from './stem.ts';
 import { STOP_WORDS } from './stop-words.ts';
-import { createWordTable, FIRST_START, firstWith, SECOND_START, secondWith } from './word-table.ts';
+import { createWordTable, FIRST_START, hashOf, SECOND_START } from './word-table.ts';
 
 /** Numbers for stems, so that a read entry is a small array. A number means the same for as long as the vocabulary lives. */
 export interface Vocabulary {
@@ -65,13 +65,7 @@ export function createVocabulary(): Vocabulary {
   let numbers = new Int32Array(FIRST_NUMBERS);
   let bytes = new Uint8Array(3 * FIRST_NUMBERS);
   const ofStem: Vocabulary['ofStem'] = (stem, word) => {
-    let first = FIRST_START;
-    let second = SECOND_START;
-    for (let index = 0; index < stem.length; index += 1) {
-      const code = stem.charCodeAt(index);
-      first = firstWith(first, code);
-      second = secondWith(second, code);
-    }
+    const [first, second] = hashOf(stem);
     const known = byStem.find(first, second);
     if (known !== undefined) return known;
     const number = stems.length;
@@ -88,13 +82,7 @@ export function createVocabulary(): Vocabulary {
     return number;
   };
   const of: Vocabulary['of'] = (word) => {
-    let first = FIRST_START;
-    let second = SECOND_START;
-    for (let index = 0; index < word.length; index += 1) {
-      const code = word.charCodeAt(index);
-      first = firstWith(first, code);
-      second = secondWith(second, code);
-    }
+    const [first, second] = hashOf(word);
     return byWord.find(first, second) ?? add(word, first, second);
   };
   const readAny = (text: string, onlyTelling: boolean): number => {
@@ -123,7 +111,7 @@ export function createVocabulary(): Vocabulary {
       if (lower !== 0) {
         if (start < 0) start = index;
         if (lower > NINE) digits = false;
-        // `firstWith` and `secondWith`, which are slow to call before they are compiled.
+        // As `hashOf` does; calls are slow before they are compiled.
         first = Math.imul(first ^ lower, 0x01000193);
         const product = Math.imul(second ^ lower, 0x85ebca6b);
         second = product ^ (product >>> 15);

@@ -6,7 +6,7 @@ import type { Statistics } from './statistics.ts';
 const MAX_COUNTED = 20_000;
 /** Ids kept, of 4 bytes each; of more those that were not used for the longest time are forgotten. */
 const MAX_IDS = 500_000;
-/** Of so few entries that have a word, reading which costs little more than counting them; and they are wanted next, as a rule. */
+/** To read which so few entries have a word costs little more than to count them; and they are wanted next, as a rule. */
 const FEW_ENTRIES = 20_000;
 /** Of a word that was not asked for it is enough to know about how many have it: how many is told by where so many stand. */
 const SAMPLED = 2_000;

@@ -10,19 +10,31 @@ export interface WordTable {
   readonly size: number;
 }
 
-/** Where the halves of a hash begin; {@link firstWith} and {@link secondWith} go on with each character. */
+/** Where the halves of a hash begin; {@link hashOf} goes on with each character. */
 export const FIRST_START = 0x811c9dc5 | 0;
 export const SECOND_START = 0x9e3779b9 | 0;
 
 /** FNV-1a. */
-export function firstWith(first: number, code: number): number {
+function firstWith(first: number, code: number): number {
   return Math.imul(first ^ code, 0x01000193);
 }
 
 /** Another multiplication, with a shift. */
-export function secondWith(second: number, code: number): number {
+function secondWith(second: number, code: number): number {
   const product = Math.imul(second ^ code, 0x85ebca6b);
   return product ^ (product >>> 15);
+}
+
+/** Both halves of the hash of a text. */
+export function hashOf(text: string): readonly [first: number, second: number] {
+  let first = FIRST_START;
+  let second = SECOND_START;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    first = firstWith(first, code);
+    second = secondWith(second, code);
+  }
+  return [first, second];
 }
 
 const FIRST_SLOTS = 4096;

@@ -97,7 +97,10 @@ async function readLinks(path: string, count: number, dimensions: number): Promi
   }
 }
 
-/** Puts the links of a graph, which it returns, in the place of the file that hnswlib wrote it to. Rejects one of an unknown layout. */
+/**
+ * Puts the links of a graph, which it returns, in the place of the file that hnswlib wrote it to. Rejects one of an unknown
+ * layout.
+ */
 export async function replaceByLinks(path: string, count: number, dimensions: number): Promise<HnswLinks> {
   const links = await readLinks(path, count, dimensions);
   await writeFile(path, links);

@@ -50,7 +50,10 @@ export interface Saved {
  * Lives in a worker thread, or in this one. Every call rejects when the thread is gone.
  */
 export interface IndexHost extends AsyncDisposable {
-  /** Called before anything else; a scan can be loaded before it has resolved. Returns why there can be no graph, or `null`. Rejects where there can be no index at all. */
+  /**
+   * Called before anything else; a scan can be loaded before it has resolved. Returns why there can be no graph, or `null`.
+   * Rejects where there can be no index at all.
+   */
   start(dimensions: number): Promise<string | null>;
   /** Reads a snapshot's data once its hash has been found right. Rejects, and changes nothing, when it is not. */
   load(input: LoadInput): Promise<Extent>;
