@@ -150,11 +150,30 @@ function nearest(terms: Int32Array, a: number, b: number): number {
   return best;
 }
 
-/** What a passage gains from words that stand together in the question and here. */
-export function nearness(passage: Passage, pairs: readonly (readonly [QueryTerm, QueryTerm])[], statistics: Statistics): number {
+/** Two words that stand together in the question. */
+export interface Pair {
+  readonly a: QueryTerm;
+  readonly b: QueryTerm;
+  /** Their rows among the scores. */
+  readonly rows: readonly [number, number];
+}
+
+/**
+ * What a passage gains from words that stand together in the question and here.
+ * @param scores of {@link ownScores}: words that it has not got need not be looked for
+ */
+export function nearness(
+  { passages }: Pool,
+  column: number,
+  pairs: readonly Pair[],
+  scores: readonly Float64Array[],
+  statistics: Statistics,
+): number {
   let gain = 0;
-  for (const [a, b] of pairs) {
-    const distance = nearest(passage.terms, a.term, b.term);
+  for (const { a, b, rows } of pairs) {
+    const terms = passages[column]?.terms;
+    if (terms === undefined || !scores[rows[0]]?.[column] || !scores[rows[1]]?.[column]) continue;
+    const distance = nearest(terms, a.term, b.term);
     if (distance <= NEAR) gain += (NEARNESS_WEIGHT * idf(Math.max(a.frequency, b.frequency), statistics)) / distance;
   }
   return gain;

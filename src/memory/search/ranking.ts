@@ -3,7 +3,7 @@ import { findCandidates, type Candidate, type Candidates, type Lookup, type Weig
 import { learn, type Learnt } from './feedback.ts';
 import type { Passage, Passages, Reader } from './passages.ts';
 import type { Question } from './question.ts';
-import { createPool, kindOf, lentScore, nearness, ownScores, type Pool, type QueryTerm } from './rank.ts';
+import { createPool, kindOf, lentScore, nearness, ownScores, type Pair, type Pool, type QueryTerm } from './rank.ts';
 import { readBeside, WINDOWS, type Sequences } from './sequences.ts';
 import { idf } from './statistics.ts';
 import type { WordCounts } from './word-counts.ts';
@@ -84,14 +84,14 @@ async function readPool(inquiry: Inquiry, knowledge: Knowledge, candidates: read
 }
 
 /** Neighbouring words of the question, as terms. */
-function pairsOf({ question, terms }: Inquiry, numbered: readonly QueryTerm[]): readonly (readonly [QueryTerm, QueryTerm])[] {
-  const byStem = new Map(terms.map((term, index) => [term.stem, numbered[index]]));
-  const pairs: (readonly [QueryTerm, QueryTerm])[] = [];
+function pairsOf({ question, terms }: Inquiry, numbered: readonly QueryTerm[]): readonly Pair[] {
+  const rowOf = new Map(terms.map(({ stem }, row) => [stem, row]));
+  const pairs: Pair[] = [];
   for (const [index, stem] of question.order.entries()) {
-    const a = byStem.get(question.order[index - 1] ?? '');
-    const b = byStem.get(stem);
+    const rows = [rowOf.get(question.order[index - 1] ?? '') ?? -1, rowOf.get(stem) ?? -1] as const;
+    const [a, b] = [numbered[rows[0]], numbered[rows[1]]];
     if (index > 0 && a !== undefined && b !== undefined && a.term !== b.term && a.frequency > 0 && b.frequency > 0)
-      pairs.push([a, b]);
+      pairs.push({ a, b, rows });
   }
   return pairs;
 }
@@ -115,18 +115,20 @@ function scorePool(
   const scored = pool.passages.map((passage, column): Ranked & Lent => {
     let own = 0;
     let lent = 0;
-    let words = nearness(passage, pairs, statistics);
+    let words = nearness(pool, column, pairs, scores, statistics);
     let neighbours = 0;
     let feedback = 0;
     let most = 0;
     let lender = -1;
+    const isAlone = (pool.lenders[column]?.length ?? 0) === 0;
     for (let row = 0; row < terms.length; row += 1) {
       const scoresOfTerm = scores[row];
       if (scoresOfTerm === undefined) continue;
+      const mine = scoresOfTerm[column] ?? 0;
+      if (mine === 0 && isAlone) continue;
       const weight = terms[row]?.weight ?? 0;
       const kept = keep * (asked[row]?.weight ?? 0);
       const { gain, from } = lentScore(pool, scoresOfTerm, column);
-      const mine = scoresOfTerm[column] ?? 0;
       words += kept * mine;
       neighbours += kept * gain;
       feedback += (weight - kept) * mine;

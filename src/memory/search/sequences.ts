@@ -1,5 +1,6 @@
 import type { Queries } from '../../store/database.ts';
 import { textOf } from '../../store/row.ts';
+import { meanSimilarities } from './cohesion.ts';
 import { createTermStore, passageColumns, toPassages, type Passage } from './passages.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
@@ -40,53 +41,7 @@ const SPOKEN_WITHOUT_NAMES = 0.6;
 const SHORT = 20;
 /** Distances at which entries have no more in common than any. */
 const FAR = [7, 11, 17, 23];
-/** Sessions that one search looks at for the first time: that of its best candidate, as a rule. */
-const SAMPLED_AT_ONCE = 1;
 const MAX_KNOWN = 2_000;
-
-/** By term, how many of a sample have it while it is compared, else 0; kept since it is as long as the vocabulary. */
-let frequencies = new Uint8Array(4096);
-
-/** How much two entries have in common: the cosine of their words, weighed by how few of the sample have them. */
-function similarities(sample: readonly Passage[]): (a: number, b: number) => number {
-  const sets = sample.map(({ terms }) => {
-    const sorted = terms.slice().sort();
-    return sorted.filter((term, index) => term >= 0 && (index === 0 || term !== sorted[index - 1]));
-  });
-  const largest = sets.reduce((most, set) => Math.max(most, set.at(-1) ?? 0), 0);
-  if (largest >= frequencies.length) frequencies = new Uint8Array(2 * largest + 1);
-  for (const set of sets) for (const term of set) frequencies[term] = (frequencies[term] ?? 0) + 1;
-  const byFrequency = Float64Array.from(
-    { length: sample.length + 1 },
-    (_, count) => Math.log(1 + (sample.length - count + 0.5) / (count + 0.5)) ** 2,
-  );
-  const weights = sets.map((set) => {
-    const own = new Float64Array(set.length);
-    for (let index = 0; index < set.length; index += 1) own[index] = byFrequency[frequencies[set[index] ?? 0] ?? 0] ?? 0;
-    return own;
-  });
-  for (const set of sets) for (const term of set) frequencies[term] = 0;
-  const norms = weights.map((own) => Math.sqrt(own.reduce((sum, weight) => sum + weight, 0)));
-  return (a, b) => {
-    const norm = (norms[a] ?? 0) * (norms[b] ?? 0);
-    const [mine, other, own] = [sets[a], sets[b], weights[a]];
-    if (norm === 0 || mine === undefined || other === undefined || own === undefined) return 0;
-    let common = 0;
-    for (let i = 0, j = 0; i < mine.length && j < other.length;) {
-      const difference = (mine[i] ?? 0) - (other[j] ?? 0);
-      if (difference === 0) common += own[i] ?? 0;
-      if (difference <= 0) i += 1;
-      if (difference >= 0) j += 1;
-    }
-    return common / norm;
-  };
-}
-
-function meanAt(distance: number, count: number, similarity: (a: number, b: number) => number): number {
-  let sum = 0;
-  for (let index = 0; index + distance < count; index += 1) sum += similarity(index, index + distance);
-  return sum / Math.max(1, count - distance);
-}
 
 /**
  * Whether entries are the turns of people who talk: lines that begin with the names of few who take turns, some of which
@@ -108,14 +63,18 @@ function isTalk(sample: readonly Passage[]): boolean {
 function sequenceKind(sample: readonly Passage[]): SequenceKind {
   const talk = isTalk(sample);
   if (sample.length < SMALLEST_SAMPLE) return talk ? 'talk' : 'none';
-  const similarity = similarities(sample);
-  const distances = FAR.filter((distance) => distance < sample.length);
-  const near = meanAt(1, sample.length, similarity);
-  const far = distances.reduce((sum, distance) => sum + meanAt(distance, sample.length, similarity), 0) / distances.length;
+  const [near = 0, ...others] = meanSimilarities(sample, [1, ...FAR.filter((distance) => distance < sample.length)]);
+  const far = others.reduce((sum, mean) => sum + mean, 0) / others.length;
   if (near === 0 || near < COHESIVE * far) return 'none';
   const lengths = sample.map((passage) => passage.words).sort((a, b) => a - b);
   if (talk) return 'talk';
   return (lengths[lengths.length >> 1] ?? 0) <= SHORT ? 'topics' : 'series';
+}
+
+/** The best passage of a sequence, and how much the sequence matters to the question. */
+interface Member {
+  readonly passage: Passage;
+  weight: number;
 }
 
 interface Known {
@@ -127,8 +86,8 @@ interface Known {
 /** Tells conversations and other sequences from entries that stand together by chance. */
 export interface Sequences {
   /**
-   * The kinds of the sequences that the passages, best first, belong to. Few are looked at for the first time in one
-   * search, those of the best passages and of many; the others are `none` until then.
+   * The kinds of the sequences that the passages, best first, belong to. One search looks at one for the first time, as a
+   * rule that of its best passage, or of many; the others are `none` until then.
    */
   kinds(
     queries: Queries,
@@ -161,7 +120,7 @@ export function createSequences(): Sequences {
   return {
     clear: () => known.clear(),
     kinds: async (queries, passages, vocabulary, revision) => {
-      const members = new Map<string, { passage: Passage; weight: number }>();
+      const members = new Map<string, Member>();
       let place = 0;
       for (const passage of passages) {
         place += 1;
@@ -171,13 +130,14 @@ export function createSequences(): Sequences {
         if (member === undefined) members.set(sequence, { passage, weight: 1 / place });
         else member.weight += 1 / place;
       }
-      const unsure = [...members]
-        .filter(([sequence]) => !isFresh(sequence, revision))
-        .sort(([, a], [, b]) => b.weight - a.weight);
-      for (const [sequence, { passage }] of unsure.slice(0, SAMPLED_AT_ONCE)) {
-        const sample = await sampleOf(queries, passage, vocabulary);
+      let unsure: { readonly sequence: string; readonly member: Member } | undefined;
+      for (const [sequence, member] of members) {
+        if (member.weight > (unsure?.member.weight ?? 0) && !isFresh(sequence, revision)) unsure = { sequence, member };
+      }
+      if (unsure !== undefined) {
+        const sample = await sampleOf(queries, unsure.member.passage, vocabulary);
         if (known.size >= MAX_KNOWN) known.clear();
-        known.set(sequence, { kind: sequenceKind(sample), sampled: sample.length, revision });
+        known.set(unsure.sequence, { kind: sequenceKind(sample), sampled: sample.length, revision });
       }
       return new Map([...members.keys()].map((sequence) => [sequence, known.get(sequence)?.kind ?? 'none']));
     },
