@@ -9,19 +9,33 @@ const WIDEST = 2 ** CONTENT_COLUMNS.length;
 /** Statements by their number of rows and the columns of the content that they bind, a bit for each. */
 const statements = new Map<number, string>();
 
-function makeStatement(rows: number, bound: number): string {
-  const content = CONTENT_COLUMNS.filter((_, at) => (bound & (1 << at)) !== 0).join(', ');
-  const given = [...NAMED, content].join(', ');
-  const columns = NAMED.length + content.split(', ').length;
-  const sameName = 'e.namespace = w.namespace AND e.key = w.key';
-  const sameValue = 'e.hash = w.hash AND e.namespace = w.namespace';
-  // Either all or none: one row asks for itself, which takes less time.
-  const there = (same: string): string =>
-    `EXISTS (SELECT 1 FROM ${rows === 1 ? 'memory_entry e WHERE' : 'w CROSS JOIN memory_entry e ON'} ${same})`;
-  return `WITH w (${given}) AS (VALUES ${placeholders(rows, columns)})
+/**
+ * One row is either new, or wants the id of an entry that has its name or value, which is a conflict and takes no new id.
+ * Without a SELECT for the rows, SQLite makes no table for them on the way.
+ */
+function statementForOne(content: readonly string[]): string {
+  const at = (column: string): string => `?${[...NAMED, ...content].indexOf(column) + 1}`;
+  const idWith = (column: string): string =>
+    `(SELECT e.id FROM memory_entry e WHERE e.${column} = ${at(column)} AND e.namespace = ${at('namespace')})`;
+  const values = ['namespace', 'key', 'now', 'now', 'expires_at', ...content].map(at).join(', ');
+  return `INSERT INTO memory_entry (id, namespace, key, created_at, updated_at, expires_at, ${content.join(', ')})
+    VALUES (coalesce(${idWith('key')}, ${idWith('hash')}), ${values}) ON CONFLICT DO NOTHING`;
+}
+
+/** Either all rows or none. */
+function statementForMany(rows: number, contentColumns: readonly string[]): string {
+  const content = contentColumns.join(', ');
+  const there = (same: string): string => `EXISTS (SELECT 1 FROM w CROSS JOIN memory_entry e ON ${same})`;
+  return `WITH w (${NAMED.join(', ')}, ${content}) AS (VALUES ${placeholders(rows, NAMED.length + contentColumns.length)})
     INSERT INTO memory_entry (namespace, key, created_at, updated_at, expires_at, ${content})
       SELECT namespace, key, now, now, expires_at, ${content} FROM w
-      WHERE NOT ${there(sameName)} AND NOT ${there(sameValue)}`;
+      WHERE NOT ${there('e.namespace = w.namespace AND e.key = w.key')}
+        AND NOT ${there('e.hash = w.hash AND e.namespace = w.namespace')}`;
+}
+
+function makeStatement(rows: number, bound: number): string {
+  const content = CONTENT_COLUMNS.filter((_, at) => (bound & (1 << at)) !== 0);
+  return rows === 1 ? statementForOne(content) : statementForMany(rows, content);
 }
 
 function statementFor(rows: number, bound: number): string {
