@@ -233,6 +233,20 @@ describe('store', () => {
     expect((await memory.list({ namespace: 'default' })).total).toBe(names.length);
   });
 
+  test('only a new name takes an id: another value, or the same again, leaves no gap after it', async () => {
+    const ids: number[] = [];
+    for (const [key, value] of [
+      ['a', 'one'],
+      ['a', 'two'],
+      ['a', 'two'],
+      ['b', 'two'],
+      ['b', 'three'],
+      ['c', 'one'],
+    ] as const)
+      ids.push((await memory.store({ key, value })).id);
+    expect(ids.map((id) => id - (ids[0] ?? 0))).toEqual([0, 0, 0, 1, 1, 2]);
+  });
+
   test('the same content again changes nothing but the time to live', async () => {
     const input = { key: 'k', value: { a: [1] }, tags: ['x'], kind: 'fact', importance: 1, agent: 'me', ttlSeconds: 5 };
     const first = await memory.store(input);

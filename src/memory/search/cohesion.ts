@@ -1,5 +1,7 @@
 import type { Passage } from './passages.ts';
 
+type Worded = Pick<Passage, 'terms'>;
+
 /** What {@link meanSimilarities} works with: kept, since new buffers take longer than what is done in them. */
 const scratch = {
   /** By term, how many of a sample have it, and who was marked with it last; all 0 between two calls. */
@@ -16,7 +18,7 @@ function largestOf(terms: Int32Array): number {
   return largest;
 }
 
-function makeRoom(sample: readonly Passage[]): void {
+function makeRoom(sample: readonly Worded[]): void {
   const largest = sample.reduce((most, { terms }) => Math.max(most, largestOf(terms)), 0);
   if (largest >= scratch.marks.length) {
     scratch.frequencies = new Uint8Array(2 * largest);
@@ -30,7 +32,7 @@ function makeRoom(sample: readonly Passage[]): void {
 }
 
 /** Writes the different terms of an entry from a place on, counts and marks them; returns where they end. */
-function countTerms({ terms: all }: Passage, mark: number, from: number): number {
+function countTerms({ terms: all }: Worded, mark: number, from: number): number {
   const { terms, marks, frequencies } = scratch;
   let size = from;
   for (let index = 0; index < all.length; index += 1) {
@@ -76,7 +78,7 @@ interface Span {
   readonly norm: number;
 }
 
-function weighSample(sample: readonly Passage[]): readonly Span[] {
+function weighSample(sample: readonly Worded[]): readonly Span[] {
   makeRoom(sample);
   const ends: number[] = [];
   for (const [index, passage] of sample.entries()) ends.push(countTerms(passage, index + 1, ends.at(-1) ?? 0));
@@ -96,7 +98,7 @@ function weighSample(sample: readonly Passage[]): readonly Span[] {
 }
 
 /** How much entries so far apart have in common, for each distance: the mean cosine of their weighed words. */
-export function meanSimilarities(sample: readonly Passage[], distances: readonly number[]): readonly number[] {
+export function meanSimilarities(sample: readonly Worded[], distances: readonly number[]): readonly number[] {
   const spans = weighSample(sample);
   const sums = distances.map(() => 0);
   for (const [index, one] of spans.entries()) {
