@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { cp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -28,6 +28,14 @@ export interface Sqld {
   /** A folder of the caller's with a copy of its data; only while it does not run. */
   copy(): Promise<string>;
   stop(): Promise<void>;
+}
+
+/** Stops a process, and waits until it has: its threads go on for a moment after the signal, and may still answer. */
+function freeze(child: ChildProcess): void {
+  child.kill('SIGSTOP');
+  const threads = `/proc/${child.pid}/task`;
+  const goesOn = (thread: string): boolean => !/\) T /.test(readFileSync(join(threads, thread, 'stat'), 'latin1'));
+  for (let known = ['']; known.length > 0;) known = readdirSync(threads).filter(goesOn);
 }
 
 async function freePort(): Promise<number> {
@@ -99,7 +107,7 @@ export async function startSqld(env: Readonly<Record<string, string>> = {}, from
     url: `http://127.0.0.1:${port}`,
     port,
     crash: () => kill(running),
-    pause: () => void running.kill('SIGSTOP'),
+    pause: () => freeze(running),
     resume: () => void running.kill('SIGCONT'),
     restart: async ({ empty = false } = {}) => {
       await kill(running);
