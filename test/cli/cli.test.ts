@@ -95,10 +95,10 @@ test('a tag with a comma is stored as it is, and said to be one', async () => {
 
 test('totals that are not exact are told as the least that there is', async () => {
   const { memory } = app.skillflow.app;
-  await (await memory('write')).storeMany(Array.from({ length: 300 }, (_, at) => ({ key: `k${at}`, value: 'apple' })));
-  expect((await run('memory', 'search', 'apple', '--limit', '2')).out).toMatch(/1–2 of at least 200; more with offset 2/);
+  await (await memory('write')).storeMany(Array.from({ length: 1100 }, (_, at) => ({ key: `k${at}`, value: 'apple' })));
+  expect((await run('memory', 'search', 'apple', '--limit', '2')).out).toMatch(/1–2 of at least 1000; more with offset 2/);
   const legacy = await run('call', 'memory_search', '{"pattern": "apple", "limit": 2}');
-  expect(JSON.parse(legacy.out)).toMatchObject({ total: 200, totalIsExact: false, message: '2 of at least 200 found' });
+  expect(JSON.parse(legacy.out)).toMatchObject({ total: 1000, totalIsExact: false, message: '2 of at least 1000 found' });
 });
 
 test('a long key takes a third of a terminal at most', async () => {

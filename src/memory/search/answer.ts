@@ -84,7 +84,7 @@ export interface SearchAnswer {
    */
   readonly results: readonly SearchResult[];
   /**
-   * Results without `limit`, `offset` and `maxTokens`, but with `minScore`, counted up to 200; of those that only
+   * Results without `limit`, `offset` and `maxTokens`, but with `minScore`, counted up to 1,000; of those that only
    * vectors find, as many as were looked for.
    */
   readonly total: number;

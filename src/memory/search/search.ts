@@ -40,7 +40,7 @@ export interface Search {
 }
 
 /** Matches are counted so far. */
-const MAX_TOTAL = 200;
+const MAX_TOTAL = 1_000;
 /** Below it no result fits, whatever it says. */
 const MIN_TOKENS = 100;
 const MAX_TOKENS = 1_000_000;

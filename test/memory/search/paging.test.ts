@@ -55,7 +55,7 @@ describe.skipIf(onServer())('large sets', () => {
       const { seen, totals, longestCursor } = await walk({ query, limit: 100 });
       expect([seen.length, different(seen)]).toEqual([5_000, 5_000]);
       for (const [index, { score }] of seen.entries()) expect(score).toBeLessThanOrEqual(seen[index - 1]?.score ?? 1);
-      expect([...totals]).toEqual([200]);
+      expect([...totals]).toEqual([1_000]);
       expect(longestCursor).toBeLessThan(800);
       const some = await it.memory.search({ query, offset: 4_950, limit: 100 });
       expect(some.results.map(({ key }) => key)).toEqual(seen.slice(4_950).map(({ key }) => key));
@@ -103,7 +103,7 @@ describe.each(databaseBackends())('on $name', (backend) => {
       const keys = new Set(seen.map(({ key }) => key));
       const pages = 420 / limit;
       for (let n = Math.ceil(pages); n < 420 - pages; n += 1) expect(keys, `k${n}`).toContain(`k${n}`);
-      expect([...totals]).toEqual([200]);
+      expect(totals.size).toBeGreaterThan(1);
     },
     60_000,
   );

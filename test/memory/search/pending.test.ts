@@ -77,7 +77,7 @@ describe('what was stored lately', () => {
     }
     await memory.storeMany(Array.from({ length: 1000 }, (_, n) => ({ key: `many${n}`, value: `lexer ${n}` })));
     expect(await pending()).toBeLessThan(64);
-    expect((await memory.search({ query: 'lexer', offset: 990, limit: 100 })).results).toHaveLength(10);
+    expect((await memory.search({ query: 'lexer' })).total).toBe(1000);
   });
 
   test('is found whoever of two stored it, in any order of storing, changing, deleting and searching', async () => {
