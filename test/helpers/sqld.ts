@@ -35,7 +35,9 @@ function freeze(child: ChildProcess): void {
   child.kill('SIGSTOP');
   const threads = `/proc/${child.pid}/task`;
   const goesOn = (thread: string): boolean => !/\) T /.test(readFileSync(join(threads, thread, 'stat'), 'latin1'));
-  for (let known = ['']; known.length > 0;) known = readdirSync(threads).filter(goesOn);
+  let some: readonly string[];
+  do some = readdirSync(threads).filter(goesOn);
+  while (some.length > 0);
 }
 
 async function freePort(): Promise<number> {
